@@ -1,2 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The local HTTP API: routes, guard, events, OpenAPI, and the typed client.
+//!
+//! A request meets, in this order: the listener's limits ([`server`]), the guard against web pages
+//! (`guard`), the token ([`auth`]), the scope its route declares in the OpenAPI document, the route, and last
+//! the [`host::Host`]: the node behind. Nothing of the node's state is known here.
+
+pub mod auth;
+pub mod dto;
+pub mod host;
+pub mod id;
+pub mod problem;
+pub mod time;
