@@ -20,7 +20,10 @@ const PIECE_BYTES: usize = 4096;
 const WHOLE: u8 = 0;
 const IN_PIECES: u8 = 1;
 
-const _: () = assert!(16 * (PIECE_BYTES + KEY_BYTES_MAX + 8) < 128 * 1024);
+// A leaf is split when it holds more than 16 rows, and may take a few more from a neighbour before that; an index page
+// when it holds more than 256 keys.
+const _: () = assert!((16 + 4) * (PIECE_BYTES + KEY_BYTES_MAX + 16) < 128 * 1024);
+const _: () = assert!((256 + 4) * (KEY_BYTES_MAX + 32) < 128 * 1024);
 const _: () = assert!(VALUE_BYTES_MAX.div_ceil(PIECE_BYTES) <= u16::MAX as usize);
 
 /// Adds a put of `value` to the batch. `old` is the row it replaces.

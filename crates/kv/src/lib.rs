@@ -38,9 +38,9 @@ pub type Row = (Vec<u8>, Vec<u8>);
 /// Keys that begin with this byte belong to this crate; a batch that names one is refused, and no scan shows one.
 pub const RESERVED_SPACE: u8 = 0;
 
-/// A key holds 1 to 1,024 bytes: one space byte, a few numbers and, for ratchet rows, the name OpenMLS gives them.
-/// Longer keys would fill a sled leaf of 16 items with names.
-pub const KEY_BYTES_MAX: usize = 1024;
+/// A key holds 1 to 384 bytes: one space byte, a few numbers and, for ratchet rows, the name OpenMLS gives them.
+/// A sled index page holds up to 256 keys and, above 128 KiB, moves to a file that sled never syncs.
+pub const KEY_BYTES_MAX: usize = 384;
 
 /// A value holds at most 1 MiB: room for the ratchet tree of a very large group, and a bound on what one read allocates.
 /// Small values are cheaper: sled keeps those above 4 KiB in pieces.
