@@ -27,9 +27,18 @@ const _: () = assert!((256 + 4) * (KEY_BYTES_MAX + 32) < 128 * 1024);
 const _: () = assert!(VALUE_BYTES_MAX.div_ceil(PIECE_BYTES) <= u16::MAX as usize);
 
 /// Adds a put of `value` to the batch. `old` is the row it replaces.
-pub(crate) fn put(batch: &mut sled::Batch, key: &[u8], value: &[u8], old: Option<&IVec>) -> Result<(), KvError> {
+pub(crate) fn put(
+    batch: &mut sled::Batch,
+    key: &[u8],
+    value: &[u8],
+    old: Option<&IVec>,
+) -> Result<(), KvError> {
     let old_pieces = pieces_of(old)?;
-    let pieces = if value.len() > PIECE_BYTES { value.chunks(PIECE_BYTES).len() } else { 0 };
+    let pieces = if value.len() > PIECE_BYTES {
+        value.chunks(PIECE_BYTES).len()
+    } else {
+        0
+    };
     if pieces == 0 {
         let mut row = Vec::with_capacity(1 + value.len());
         row.push(WHOLE);
@@ -37,7 +46,11 @@ pub(crate) fn put(batch: &mut sled::Batch, key: &[u8], value: &[u8], old: Option
         batch.insert(key, row);
     } else {
         let mut row = vec![IN_PIECES];
-        row.extend_from_slice(&u32::try_from(value.len()).expect("a value is below 1 MiB").to_be_bytes());
+        row.extend_from_slice(
+            &u32::try_from(value.len())
+                .expect("a value is below 1 MiB")
+                .to_be_bytes(),
+        );
         batch.insert(key, row);
         for (number, piece) in value.chunks(PIECE_BYTES).enumerate() {
             batch.insert(piece_key(key, number), piece);
@@ -48,7 +61,11 @@ pub(crate) fn put(batch: &mut sled::Batch, key: &[u8], value: &[u8], old: Option
 }
 
 /// Adds a deletion to the batch. `old` is the row that goes.
-pub(crate) fn delete(batch: &mut sled::Batch, key: &[u8], old: Option<&IVec>) -> Result<(), KvError> {
+pub(crate) fn delete(
+    batch: &mut sled::Batch,
+    key: &[u8],
+    old: Option<&IVec>,
+) -> Result<(), KvError> {
     batch.remove(key);
     (0..pieces_of(old)?).for_each(|number| batch.remove(piece_key(key, number)));
     Ok(())
@@ -71,10 +88,15 @@ pub(crate) fn read(
             let length = value_length(length)?;
             let mut value = Vec::with_capacity(length);
             for number in 0..length.div_ceil(PIECE_BYTES) {
-                let bytes = piece(&piece_key(key, number))?.ok_or_else(|| damaged("a piece of a value is missing"))?;
+                let bytes = piece(&piece_key(key, number))?
+                    .ok_or_else(|| damaged("a piece of a value is missing"))?;
                 value.extend_from_slice(&bytes);
             }
-            if value.len() == length { Ok(value) } else { Err(damaged("a piece of a value has the wrong length")) }
+            if value.len() == length {
+                Ok(value)
+            } else {
+                Err(damaged("a piece of a value has the wrong length"))
+            }
         }
         _ => Err(damaged("a row has an unknown form")),
     }
@@ -90,14 +112,22 @@ fn pieces_of(row: Option<&IVec>) -> Result<usize, KvError> {
 fn value_length(bytes: &[u8]) -> Result<usize, KvError> {
     let length = <[u8; 4]>::try_from(bytes).map_err(|_| damaged("a row has an unknown form"))?;
     let length = u32::from_be_bytes(length) as usize;
-    if length > VALUE_BYTES_MAX { Err(damaged("a row claims more than a value may hold")) } else { Ok(length) }
+    if length > VALUE_BYTES_MAX {
+        Err(damaged("a row claims more than a value may hold"))
+    } else {
+        Ok(length)
+    }
 }
 
 fn piece_key(key: &[u8], number: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(key.len() + 4);
     bytes.extend_from_slice(&[RESERVED_SPACE, b'c']);
     bytes.extend_from_slice(key);
-    bytes.extend_from_slice(&u16::try_from(number).expect("a value has at most 256 pieces").to_be_bytes());
+    bytes.extend_from_slice(
+        &u16::try_from(number)
+            .expect("a value has at most 256 pieces")
+            .to_be_bytes(),
+    );
     bytes
 }
 

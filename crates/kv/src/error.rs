@@ -17,7 +17,9 @@ pub enum KvError {
         process: Option<u32>,
     },
     /// Too little room is left to store more and still open again later. Nothing changed; deletions still pass.
-    #[error("the disk under the store is nearly full: {free_bytes} bytes are free and {needed_bytes} must stay so; free some space")]
+    #[error(
+        "the disk under the store is nearly full: {free_bytes} bytes are free and {needed_bytes} must stay so; free some space"
+    )]
     Full {
         /// Bytes that are free now.
         free_bytes: u64,
@@ -25,22 +27,30 @@ pub enum KvError {
         needed_bytes: u64,
     },
     /// The disk refused a write for want of room. The store is poisoned: free some space, then open it again.
-    #[error("the disk under the store is full ({doing}); free some space and start again: what was acknowledged is still there")]
+    #[error(
+        "the disk under the store is full ({doing}); free some space and start again: what was acknowledged is still there"
+    )]
     NoSpace {
         /// What was being written.
         doing: &'static str,
     },
     /// The files are not what this program wrote. Nothing was repaired or skipped.
-    #[error("the store is damaged ({0}); restore it from a backup, or set the folder aside and start a new one")]
+    #[error(
+        "the store is damaged ({0}); restore it from a backup, or set the folder aside and start a new one"
+    )]
     Corrupt(String),
     /// The files are sound but older than what was acknowledged: the disk lost commits, or somebody put an old copy back.
-    #[error("the store lost its last {commits} commits; restore it from a backup, or accept the loss to go on without them")]
+    #[error(
+        "the store lost its last {commits} commits; restore it from a backup, or accept the loss to go on without them"
+    )]
     Lost {
         /// How many commits are missing.
         commits: u64,
     },
     /// A newer program made this folder.
-    #[error("the store was made by a newer version (format {found}, this program knows up to {known}); use that version")]
+    #[error(
+        "the store was made by a newer version (format {found}, this program knows up to {known}); use that version"
+    )]
     Newer {
         /// The format found.
         found: u32,
@@ -90,7 +100,10 @@ impl KvError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Full { .. } | Self::ReservedKey | Self::KeyTooLong { .. } | Self::ValueTooLarge { .. }
+            Self::Full { .. }
+                | Self::ReservedKey
+                | Self::KeyTooLong { .. }
+                | Self::ValueTooLarge { .. }
         )
     }
 
@@ -98,12 +111,20 @@ impl KvError {
     pub(crate) fn from_io(doing: &'static str, path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { doing },
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(path.to_path_buf()),
-            _ => Self::Io { doing: format!("{doing} ({})", path.display()), source },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::ReadOnly(path.to_path_buf())
+            }
+            _ => Self::Io {
+                doing: format!("{doing} ({})", path.display()),
+                source,
+            },
         }
     }
 }
 
 fn owner(process: &Option<u32>) -> String {
-    process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
+    process.map_or_else(
+        || "another process".to_owned(),
+        |process| format!("process {process}"),
+    )
 }

@@ -84,12 +84,17 @@ pub fn rebuild(options: &Options, engine: EngineKind) -> Result<Rebuilt, KvError
     let bytes_before = source.stats()?.disk_bytes;
     options.floor.check(&options.folder, bytes_before)?;
 
-    let new = Data { number: old.number + 1, engine };
+    let new = Data {
+        number: old.number + 1,
+        engine,
+    };
     make_folder(&new.path(&options.folder))?;
     let target = open_data(options, &new, None)?;
     let rows = copy_rows(source.as_ref(), target.as_ref())?;
     if digest(source.as_ref())? != digest(target.as_ref())? {
-        return Err(KvError::Corrupt("the copy differs from its source; the old files stay".into()));
+        return Err(KvError::Corrupt(
+            "the copy differs from its source; the old files stay".into(),
+        ));
     }
     let bytes_after = target.stats()?.disk_bytes;
     drop((source, target));
@@ -97,7 +102,12 @@ pub fn rebuild(options: &Options, engine: EngineKind) -> Result<Rebuilt, KvError
     write_current(&options.folder, &new)?;
     remove_leftovers(&options.folder, &new)?;
     drop(lock);
-    Ok(Rebuilt { engine, rows, bytes_before, bytes_after })
+    Ok(Rebuilt {
+        engine,
+        rows,
+        bytes_before,
+        bytes_after,
+    })
 }
 
 impl Data {
@@ -111,7 +121,10 @@ impl Data {
 
     fn parse(name: &str) -> Option<Self> {
         let (number, engine) = name.strip_prefix("data-")?.split_once('.')?;
-        Some(Self { number: number.parse().ok()?, engine: engine.parse().ok()? })
+        Some(Self {
+            number: number.parse().ok()?,
+            engine: engine.parse().ok()?,
+        })
     }
 }
 
@@ -121,22 +134,42 @@ fn make_store(options: &Options) -> Result<Data, KvError> {
     for leftover in data_folders(&options.folder)? {
         let store = open_data(options, &leftover, None);
         if store.is_ok_and(|store| store.stats().is_ok_and(|stats| stats.commits > 0)) {
-            return Err(KvError::Corrupt(format!("{} is here but the file {CURRENT_FILE} is not", leftover.name())));
+            return Err(KvError::Corrupt(format!(
+                "{} is here but the file {CURRENT_FILE} is not",
+                leftover.name()
+            )));
         }
         remove_data(&options.folder, &leftover)?;
     }
-    let data = Data { number: 1, engine: options.engine };
+    let data = Data {
+        number: 1,
+        engine: options.engine,
+    };
     make_folder(&data.path(&options.folder))?;
     drop(open_data(options, &data, None)?);
     write_current(&options.folder, &data)?;
     Ok(data)
 }
 
-fn open_data(options: &Options, data: &Data, lock: Option<DirectoryLock>) -> Result<Arc<dyn Kv>, KvError> {
+fn open_data(
+    options: &Options,
+    data: &Data,
+    lock: Option<DirectoryLock>,
+) -> Result<Arc<dyn Kv>, KvError> {
     let folder = data.path(&options.folder);
     match data.engine {
-        EngineKind::Sled => guarded(|| SledEngine::open(&folder, options.cache_bytes), &folder, options, lock),
-        EngineKind::Redb => guarded(|| RedbEngine::open(&folder, options.cache_bytes), &folder, options, lock),
+        EngineKind::Sled => guarded(
+            || SledEngine::open(&folder, options.cache_bytes),
+            &folder,
+            options,
+            lock,
+        ),
+        EngineKind::Redb => guarded(
+            || RedbEngine::open(&folder, options.cache_bytes),
+            &folder,
+            options,
+            lock,
+        ),
         EngineKind::Memory => Err(KvError::Corrupt("a store in memory has no folder".into())),
     }
 }
@@ -153,7 +186,9 @@ fn guarded<E: Engine + 'static>(
     }));
     match opened {
         Ok(opened) => Ok(Arc::new(opened?)),
-        Err(_) => Err(KvError::Corrupt("its engine panicked while opening it".into())),
+        Err(_) => Err(KvError::Corrupt(
+            "its engine panicked while opening it".into(),
+        )),
     }
 }
 
@@ -162,17 +197,35 @@ fn read_current(folder: &Path) -> Result<Option<Data>, KvError> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(damaged_current()),
-        Err(error) => return Err(KvError::from_io("reading the name of the data folder", &path, error)),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(damaged_current());
+        }
+        Err(error) => {
+            return Err(KvError::from_io(
+                "reading the name of the data folder",
+                &path,
+                error,
+            ));
+        }
     };
     let mut lines = text.lines();
-    let format = lines.next().and_then(|line| line.strip_prefix(FORMAT_NAME)?.trim().parse::<u32>().ok());
+    let format = lines
+        .next()
+        .and_then(|line| line.strip_prefix(FORMAT_NAME)?.trim().parse::<u32>().ok());
     match format {
         Some(FORMAT) => {}
-        Some(found) if found > FORMAT => return Err(KvError::Newer { found, known: FORMAT }),
+        Some(found) if found > FORMAT => {
+            return Err(KvError::Newer {
+                found,
+                known: FORMAT,
+            });
+        }
         _ => return Err(damaged_current()),
     }
-    let data = lines.next().and_then(Data::parse).ok_or_else(damaged_current)?;
+    let data = lines
+        .next()
+        .and_then(Data::parse)
+        .ok_or_else(damaged_current)?;
     if !data.path(folder).is_dir() {
         return Err(KvError::Corrupt(format!("{} is missing", data.name())));
     }
@@ -186,7 +239,11 @@ fn damaged_current() -> KvError {
 fn write_current(folder: &Path, data: &Data) -> Result<(), KvError> {
     let temporary = folder.join(CURRENT_NEW);
     let io = |error| KvError::from_io("naming the data folder", folder, error);
-    fs::write(&temporary, format!("{FORMAT_NAME} {FORMAT}\n{}\n", data.name())).map_err(io)?;
+    fs::write(
+        &temporary,
+        format!("{FORMAT_NAME} {FORMAT}\n{}\n", data.name()),
+    )
+    .map_err(io)?;
     sync_path(&temporary)?;
     fs::rename(&temporary, folder.join(CURRENT_FILE)).map_err(io)?;
     sync_folder(folder)
@@ -196,7 +253,13 @@ fn data_folders(folder: &Path) -> Result<Vec<Data>, KvError> {
     let io = |error| KvError::from_io("listing the folder", folder, error);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {
-        found.extend(entry.map_err(io)?.file_name().to_str().and_then(Data::parse));
+        found.extend(
+            entry
+                .map_err(io)?
+                .file_name()
+                .to_str()
+                .and_then(Data::parse),
+        );
     }
     Ok(found)
 }
@@ -211,7 +274,8 @@ fn remove_leftovers(folder: &Path, current: &Data) -> Result<(), KvError> {
 }
 
 fn remove_data(folder: &Path, data: &Data) -> Result<(), KvError> {
-    fs::remove_dir_all(data.path(folder)).map_err(|error| KvError::from_io("removing old files", folder, error))
+    fs::remove_dir_all(data.path(folder))
+        .map_err(|error| KvError::from_io("removing old files", folder, error))
 }
 
 /// Makes a folder for its owner alone, and its name durable.
@@ -221,7 +285,10 @@ fn make_folder(folder: &Path) -> Result<(), KvError> {
     }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| KvError::from_io("making the folder", folder, error))?;
-    folder.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
+    folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or(Ok(()), sync_folder)
 }
 
 fn copy_rows(source: &dyn Kv, target: &dyn Kv) -> Result<u64, KvError> {
@@ -254,7 +321,10 @@ fn digest(store: &dyn Kv) -> Result<[u8; 32], KvError> {
     Ok(digest.finalize().into())
 }
 
-fn each_row(store: &dyn Kv, mut row: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), KvError>) -> Result<(), KvError> {
+fn each_row(
+    store: &dyn Kv,
+    mut row: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), KvError>,
+) -> Result<(), KvError> {
     let mut from: Option<Vec<u8>> = None;
     loop {
         let page = store.scan(&[], from.as_deref(), false, REBUILD_PAGE_ROWS)?;

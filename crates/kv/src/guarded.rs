@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::watermark::Watermark;
-use crate::{Batch, DirectoryLock, EngineKind, Kv, KvError, Options, Row, Stats, check_batch, check_key, sled_engine};
+use crate::{
+    Batch, DirectoryLock, EngineKind, Kv, KvError, Options, Row, Stats, check_batch, check_key,
+    sled_engine,
+};
 
 /// An engine, seen from its guards.
 pub(crate) trait Engine: Send + Sync {
@@ -16,7 +19,13 @@ pub(crate) trait Engine: Send + Sync {
     /// The number that lies in the newest batch; 0 when there is none.
     fn commit_number(&self) -> Result<u64, KvError>;
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError>;
-    fn scan(&self, prefix: &[u8], from: Option<&[u8]>, reverse: bool, limit: usize) -> Result<Vec<Row>, KvError>;
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError>;
     /// Applies the batch with its number in it; durable on return. Called by one thread at a time.
     fn commit(&self, batch: &Batch, number: u64) -> Result<(), KvError>;
     fn disk_bytes(&self) -> Result<u64, KvError>;
@@ -56,13 +65,14 @@ impl<E: Engine> Guarded<E> {
         lock: Option<DirectoryLock>,
     ) -> Result<Self, KvError> {
         let number = engine.commit_number()?;
-        let (watermark, commits_lost) = if engine.kind() == EngineKind::Sled && sled_engine::unguarded() {
-            (None, 0)
-        } else {
-            let (watermark, lost) = check_watermark(folder, number, options)?;
-            sync_folder(folder)?;
-            (Some(watermark), lost)
-        };
+        let (watermark, commits_lost) =
+            if engine.kind() == EngineKind::Sled && sled_engine::unguarded() {
+                (None, 0)
+            } else {
+                let (watermark, lost) = check_watermark(folder, number, options)?;
+                sync_folder(folder)?;
+                (Some(watermark), lost)
+            };
         Ok(Self {
             engine,
             folder: folder.to_path_buf(),
@@ -115,20 +125,32 @@ impl<E: Engine> Kv for Guarded<E> {
         self.guard(|| self.engine.get(key))
     }
 
-    fn scan(&self, prefix: &[u8], from: Option<&[u8]>, reverse: bool, limit: usize) -> Result<Vec<Row>, KvError> {
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
         self.check_running()?;
         self.guard(|| self.engine.scan(prefix, from, reverse, limit))
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), KvError> {
         check_batch(batch)?;
-        let mut committing = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut committing = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.check_running()?;
         self.check_floor(batch)?;
         let number = committing.number + 1;
         let done = self.guard(|| {
             self.engine.commit(batch, number)?;
-            committing.watermark.as_mut().map_or(Ok(()), |watermark| watermark.advance(number))
+            committing
+                .watermark
+                .as_mut()
+                .map_or(Ok(()), |watermark| watermark.advance(number))
         });
         match done {
             Ok(()) => committing.number = number,
@@ -139,7 +161,11 @@ impl<E: Engine> Kv for Guarded<E> {
     }
 
     fn stats(&self) -> Result<Stats, KvError> {
-        let commits = self.committing.lock().unwrap_or_else(PoisonError::into_inner).number;
+        let commits = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .number;
         Ok(Stats {
             engine: self.engine.kind(),
             commits,
@@ -149,21 +175,31 @@ impl<E: Engine> Kv for Guarded<E> {
     }
 
     fn compact(&self) -> Result<bool, KvError> {
-        let _committing = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _committing = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.check_running()?;
         self.guard(|| self.engine.compact())
     }
 
     fn close(&self) -> Result<(), KvError> {
         // Waits for a commit under way; what it acknowledged is durable, so nothing is left to flush.
-        let _committing = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _committing = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let _ = self.stopped.set(Stop::Closed);
         Ok(())
     }
 }
 
 /// Opens or makes the watermark; says how many commits the caller agreed to go on without.
-fn check_watermark(folder: &Path, number: u64, options: &Options) -> Result<(Watermark, u64), KvError> {
+fn check_watermark(
+    folder: &Path,
+    number: u64,
+    options: &Options,
+) -> Result<(Watermark, u64), KvError> {
     let afresh = || Watermark::create(folder, options.watermark_key, number);
     let mut watermark = match Watermark::open(folder, options.watermark_key) {
         Ok(Some(watermark)) => watermark,
@@ -189,7 +225,10 @@ fn check_watermark(folder: &Path, number: u64, options: &Options) -> Result<(Wat
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("the engine panicked: {}", message.as_deref().unwrap_or("no message"))
+    format!(
+        "the engine panicked: {}",
+        message.as_deref().unwrap_or("no message")
+    )
 }
 
 /// Makes the names in a folder durable.

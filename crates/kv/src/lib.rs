@@ -58,7 +58,13 @@ pub trait Kv: Send + Sync {
     ///
     /// `from` is the first key that may appear (inclusive, either direction); none means the end the scan starts at.
     /// Costs one seek and `limit` steps; a scan sees a batch whole or not at all.
-    fn scan(&self, prefix: &[u8], from: Option<&[u8]>, reverse: bool, limit: usize) -> Result<Vec<Row>, KvError>;
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError>;
 
     /// Applies the batch and returns once it would survive a power cut. Blocks for at least one `fdatasync`.
     ///
@@ -95,7 +101,10 @@ fn check_batch(batch: &Batch) -> Result<(), KvError> {
         check_key(key)?;
         let bytes = value.as_ref().map_or(0, Vec::len);
         if bytes > VALUE_BYTES_MAX {
-            return Err(KvError::ValueTooLarge { bytes, max: VALUE_BYTES_MAX });
+            return Err(KvError::ValueTooLarge {
+                bytes,
+                max: VALUE_BYTES_MAX,
+            });
         }
     }
     Ok(())
@@ -104,7 +113,10 @@ fn check_batch(batch: &Batch) -> Result<(), KvError> {
 fn check_key(key: &[u8]) -> Result<(), KvError> {
     match key.first() {
         None | Some(&RESERVED_SPACE) => Err(KvError::ReservedKey),
-        Some(_) if key.len() > KEY_BYTES_MAX => Err(KvError::KeyTooLong { bytes: key.len(), max: KEY_BYTES_MAX }),
+        Some(_) if key.len() > KEY_BYTES_MAX => Err(KvError::KeyTooLong {
+            bytes: key.len(),
+            max: KEY_BYTES_MAX,
+        }),
         Some(_) => Ok(()),
     }
 }
@@ -113,7 +125,11 @@ type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 /// The range of keys a scan walks, the reserved space left out.
 fn scan_bounds(prefix: &[u8], from: Option<&[u8]>, reverse: bool) -> Option<Bounds> {
-    let mut low = if prefix.is_empty() { vec![RESERVED_SPACE + 1] } else { prefix.to_vec() };
+    let mut low = if prefix.is_empty() {
+        vec![RESERVED_SPACE + 1]
+    } else {
+        prefix.to_vec()
+    };
     if low[0] == RESERVED_SPACE {
         return None;
     }

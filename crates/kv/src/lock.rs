@@ -33,11 +33,17 @@ impl DirectoryLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(KvError::Locked { folder: folder.to_path_buf(), process: read_owner(&mut file) });
+                return Err(KvError::Locked {
+                    folder: folder.to_path_buf(),
+                    process: read_owner(&mut file),
+                });
             }
-            Err(TryLockError::Error(error)) => return Err(KvError::from_io("locking the folder", folder, error)),
+            Err(TryLockError::Error(error)) => {
+                return Err(KvError::from_io("locking the folder", folder, error));
+            }
         }
-        write_owner(&mut file).map_err(|error| KvError::from_io("writing the lock file", folder, error))?;
+        write_owner(&mut file)
+            .map_err(|error| KvError::from_io("writing the lock file", folder, error))?;
         Ok(Self { _file: file })
     }
 }

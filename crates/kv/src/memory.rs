@@ -78,14 +78,20 @@ impl Disk {
         let mut platter = self.platter();
         let commits_lost = platter.acknowledged.saturating_sub(platter.number);
         if commits_lost > 0 && !accept_loss {
-            return Err(KvError::Lost { commits: commits_lost });
+            return Err(KvError::Lost {
+                commits: commits_lost,
+            });
         }
         platter.acknowledged = platter.number;
         platter.opening += 1;
         platter.stopped = None;
         let opening = platter.opening;
         drop(platter);
-        Ok(Memory { platter: Arc::clone(&self.platter), opening, commits_lost })
+        Ok(Memory {
+            platter: Arc::clone(&self.platter),
+            opening,
+            commits_lost,
+        })
     }
 
     /// Kills the process that has it: every open handle answers [`KvError::Poisoned`]. Keeps what was committed.
@@ -103,7 +109,9 @@ impl Disk {
         let mut platter = self.platter();
         let mut lost = 0;
         while lost < commits {
-            let Some(undo) = platter.undo.pop_back() else { break };
+            let Some(undo) = platter.undo.pop_back() else {
+                break;
+            };
             for (key, old) in undo {
                 match old {
                     Some(value) => platter.rows.insert(key, value),
@@ -119,7 +127,11 @@ impl Disk {
     /// Copies the disk. Values are shared, so this costs a pointer a row.
     pub fn snapshot(&self) -> Snapshot {
         let platter = self.platter();
-        Snapshot { rows: platter.rows.clone(), number: platter.number, acknowledged: platter.acknowledged }
+        Snapshot {
+            rows: platter.rows.clone(),
+            number: platter.number,
+            acknowledged: platter.acknowledged,
+        }
     }
 
     /// Puts an old copy back, watermark and all, and kills the process that had the disk. Opening it sees nothing wrong.
@@ -168,18 +180,36 @@ impl Kv for Memory {
         Ok(platter.rows.get(key).map(|value| value.to_vec()))
     }
 
-    fn scan(&self, prefix: &[u8], from: Option<&[u8]>, reverse: bool, limit: usize) -> Result<Vec<Row>, KvError> {
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
         let platter = self.platter()?;
-        let Some(bounds) = scan_bounds(prefix, from, reverse) else { return Ok(Vec::new()) };
-        let range = platter.rows.range(bounds).map(|(key, value)| (key.clone(), value.to_vec()));
-        Ok(if reverse { range.rev().take(limit).collect() } else { range.take(limit).collect() })
+        let Some(bounds) = scan_bounds(prefix, from, reverse) else {
+            return Ok(Vec::new());
+        };
+        let range = platter
+            .rows
+            .range(bounds)
+            .map(|(key, value)| (key.clone(), value.to_vec()));
+        Ok(if reverse {
+            range.rev().take(limit).collect()
+        } else {
+            range.take(limit).collect()
+        })
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), KvError> {
         check_batch(batch)?;
         let mut platter = self.platter()?;
         if platter.full && batch.values().any(Option::is_some) {
-            return Err(KvError::Full { free_bytes: 0, needed_bytes: 1 });
+            return Err(KvError::Full {
+                free_bytes: 0,
+                needed_bytes: 1,
+            });
         }
         match platter.next_failure() {
             Some(Failure::Nothing) => return Err(platter.fail()),
@@ -244,6 +274,9 @@ impl Platter {
     }
 
     fn bytes(&self) -> u64 {
-        self.rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+        self.rows
+            .iter()
+            .map(|(key, value)| (key.len() + value.len()) as u64)
+            .sum()
     }
 }

@@ -82,7 +82,14 @@ impl Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { folder, engine, watermark_key: _, floor, cache_bytes, accept_loss } = self;
+        let Self {
+            folder,
+            engine,
+            watermark_key: _,
+            floor,
+            cache_bytes,
+            accept_loss,
+        } = self;
         formatter
             .debug_struct("Options")
             .field("folder", folder)

@@ -27,20 +27,32 @@ impl RedbEngine {
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, KvError> {
         let path = folder.join(FILE_NAME);
         let cache_bytes = usize::try_from(cache_bytes).unwrap_or(usize::MAX);
-        let database = Database::builder().set_cache_size(cache_bytes).create(&path).map_err(explain)?;
+        let database = Database::builder()
+            .set_cache_size(cache_bytes)
+            .create(&path)
+            .map_err(explain)?;
         let change = database.begin_write().map_err(explain)?;
         change.open_table(ROWS).map_err(explain)?;
         change.commit().map_err(explain)?;
         sync_folder(folder)?;
-        Ok(Self { database: RwLock::new(database), path })
+        Ok(Self {
+            database: RwLock::new(database),
+            path,
+        })
     }
 
     fn read<T>(
         &self,
-        read: impl FnOnce(redb::ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<T, redb::StorageError>,
+        read: impl FnOnce(
+            redb::ReadOnlyTable<&'static [u8], &'static [u8]>,
+        ) -> Result<T, redb::StorageError>,
     ) -> Result<T, KvError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let table = database.begin_read().map_err(explain)?.open_table(ROWS).map_err(explain)?;
+        let table = database
+            .begin_read()
+            .map_err(explain)?
+            .open_table(ROWS)
+            .map_err(explain)?;
         read(table).map_err(explain)
     }
 }
@@ -51,7 +63,9 @@ impl Engine for RedbEngine {
     }
 
     fn commit_number(&self) -> Result<u64, KvError> {
-        let Some(bytes) = self.get(&COMMIT_KEY)? else { return Ok(0) };
+        let Some(bytes) = self.get(&COMMIT_KEY)? else {
+            return Ok(0);
+        };
         let bytes = <[u8; 8]>::try_from(bytes)
             .map_err(|_| KvError::Corrupt("the number of its last commit is unreadable".into()))?;
         Ok(u64::from_be_bytes(bytes))
@@ -61,12 +75,29 @@ impl Engine for RedbEngine {
         self.read(|table| Ok(table.get(key)?.map(|value| value.value().to_vec())))
     }
 
-    fn scan(&self, prefix: &[u8], from: Option<&[u8]>, reverse: bool, limit: usize) -> Result<Vec<Row>, KvError> {
-        let Some((low, high)) = scan_bounds(prefix, from, reverse) else { return Ok(Vec::new()) };
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
+        let Some((low, high)) = scan_bounds(prefix, from, reverse) else {
+            return Ok(Vec::new());
+        };
         self.read(|table| {
-            let range = table.range::<&[u8]>((low.as_ref().map(Vec::as_slice), high.as_ref().map(Vec::as_slice)))?;
-            let range = range.map(|item| item.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())));
-            if reverse { range.rev().take(limit).collect() } else { range.take(limit).collect() }
+            let range = table.range::<&[u8]>((
+                low.as_ref().map(Vec::as_slice),
+                high.as_ref().map(Vec::as_slice),
+            ))?;
+            let range = range.map(|item| {
+                item.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
+            });
+            if reverse {
+                range.rev().take(limit).collect()
+            } else {
+                range.take(limit).collect()
+            }
         })
     }
 
@@ -77,28 +108,39 @@ impl Engine for RedbEngine {
             let mut table = change.open_table(ROWS).map_err(explain)?;
             for (key, value) in batch {
                 match value {
-                    Some(value) => table.insert(key.as_slice(), value.as_slice()).map_err(explain)?,
+                    Some(value) => table
+                        .insert(key.as_slice(), value.as_slice())
+                        .map_err(explain)?,
                     None => table.remove(key.as_slice()).map_err(explain)?,
                 };
             }
-            table.insert(COMMIT_KEY.as_slice(), number.to_be_bytes().as_slice()).map_err(explain)?;
+            table
+                .insert(COMMIT_KEY.as_slice(), number.to_be_bytes().as_slice())
+                .map_err(explain)?;
         }
         change.commit().map_err(explain)
     }
 
     fn disk_bytes(&self) -> Result<u64, KvError> {
         let file = std::fs::metadata(&self.path);
-        file.map(|file| file.len()).map_err(|error| KvError::from_io("measuring the store", &self.path, error))
+        file.map(|file| file.len())
+            .map_err(|error| KvError::from_io("measuring the store", &self.path, error))
     }
 
     fn compact(&self) -> Result<bool, KvError> {
-        self.database.write().unwrap_or_else(PoisonError::into_inner).compact().map_err(explain)
+        self.database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .compact()
+            .map_err(explain)
     }
 }
 
 fn explain(error: impl Into<redb::Error>) -> KvError {
     match error.into() {
-        redb::Error::Io(error) => KvError::from_io("writing or reading the store", Path::new(FILE_NAME), error),
+        redb::Error::Io(error) => {
+            KvError::from_io("writing or reading the store", Path::new(FILE_NAME), error)
+        }
         redb::Error::Corrupted(what) => KvError::Corrupt(what),
         error @ (redb::Error::UpgradeRequired(_) | redb::Error::TableTypeMismatch { .. }) => {
             KvError::Corrupt(error.to_string())

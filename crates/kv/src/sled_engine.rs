@@ -36,24 +36,34 @@ pub(crate) struct SledEngine {
 
 /// Whether the guards are off: only in the control of the power-cut tests, built with the feature `unguarded`.
 pub(crate) fn unguarded() -> bool {
-    cfg!(feature = "unguarded") && std::env::var("COMPTOIR_CONTROL").map_or(true, |control| control == "unguarded")
+    cfg!(feature = "unguarded")
+        && std::env::var("COMPTOIR_CONTROL").map_or(true, |control| control == "unguarded")
 }
 
 impl SledEngine {
     /// Opens the database in `folder`, makes it when there is none, and makes its files durable.
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, KvError> {
         let database = match open_database(folder, cache_bytes) {
-            Err(error) if restore_conf(folder)? => open_database(folder, cache_bytes).map_err(|_| error)?,
+            Err(error) if restore_conf(folder)? => {
+                open_database(folder, cache_bytes).map_err(|_| error)?
+            }
             other => other?,
         };
         let log_path = folder.join(LOG_FILE);
-        let log = File::open(&log_path).map_err(|error| KvError::from_io("opening the log", folder, error))?;
+        let log = File::open(&log_path)
+            .map_err(|error| KvError::from_io("opening the log", folder, error))?;
         if !unguarded() {
             keep_conf(folder)?;
-            log.sync_all().map_err(|error| KvError::from_io("syncing the log", folder, error))?;
+            log.sync_all()
+                .map_err(|error| KvError::from_io("syncing the log", folder, error))?;
             sync_folder(folder)?;
         }
-        Ok(Self { database, log, log_path, applying: RwLock::new(()) })
+        Ok(Self {
+            database,
+            log,
+            log_path,
+            applying: RwLock::new(()),
+        })
     }
 }
 
@@ -63,25 +73,39 @@ impl Engine for SledEngine {
     }
 
     fn commit_number(&self) -> Result<u64, KvError> {
-        let Some(bytes) = self.database.get(COMMIT_KEY).map_err(explain)? else { return Ok(0) };
+        let Some(bytes) = self.database.get(COMMIT_KEY).map_err(explain)? else {
+            return Ok(0);
+        };
         let bytes = <[u8; 8]>::try_from(bytes.as_ref())
             .map_err(|_| KvError::Corrupt("the number of its last commit is unreadable".into()))?;
         Ok(u64::from_be_bytes(bytes))
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
-        let Some(row) = self.database.get(key).map_err(explain)? else { return Ok(None) };
+        let Some(row) = self.database.get(key).map_err(explain)? else {
+            return Ok(None);
+        };
         if !chunks::in_pieces(&row) {
             return chunks::read(key, &row, |_| Ok(None)).map(Some);
         }
         // The row and its pieces are several reads; a commit between them would mix two values.
         let _still = self.applying.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(row) = self.database.get(key).map_err(explain)? else { return Ok(None) };
+        let Some(row) = self.database.get(key).map_err(explain)? else {
+            return Ok(None);
+        };
         chunks::read(key, &row, |key| self.database.get(key).map_err(explain)).map(Some)
     }
 
-    fn scan(&self, prefix: &[u8], from: Option<&[u8]>, reverse: bool, limit: usize) -> Result<Vec<Row>, KvError> {
-        let Some(bounds) = scan_bounds(prefix, from, reverse) else { return Ok(Vec::new()) };
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
+        let Some(bounds) = scan_bounds(prefix, from, reverse) else {
+            return Ok(Vec::new());
+        };
         let _still = self.applying.read().unwrap_or_else(PoisonError::into_inner);
         let range = self.database.range::<Vec<u8>, _>(bounds);
         let read = |item: sled::Result<(sled::IVec, sled::IVec)>| {
@@ -89,7 +113,11 @@ impl Engine for SledEngine {
             let value = chunks::read(&key, &row, |key| self.database.get(key).map_err(explain))?;
             Ok((key.to_vec(), value))
         };
-        if reverse { range.rev().take(limit).map(read).collect() } else { range.take(limit).map(read).collect() }
+        if reverse {
+            range.rev().take(limit).map(read).collect()
+        } else {
+            range.take(limit).map(read).collect()
+        }
     }
 
     fn commit(&self, batch: &Batch, number: u64) -> Result<(), KvError> {
@@ -103,19 +131,25 @@ impl Engine for SledEngine {
         }
         rows.insert(&COMMIT_KEY, &number.to_be_bytes());
         {
-            let _alone = self.applying.write().unwrap_or_else(PoisonError::into_inner);
+            let _alone = self
+                .applying
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             self.database.apply_batch(rows).map_err(explain)?;
         }
         self.database.flush().map_err(explain)?;
         if unguarded() {
             return Ok(());
         }
-        self.log.sync_data().map_err(|error| KvError::from_io("syncing the log", &self.log_path, error))
+        self.log
+            .sync_data()
+            .map_err(|error| KvError::from_io("syncing the log", &self.log_path, error))
     }
 
     fn disk_bytes(&self) -> Result<u64, KvError> {
         let log = self.log.metadata();
-        log.map(|log| log.len()).map_err(|error| KvError::from_io("measuring the log", &self.log_path, error))
+        log.map(|log| log.len())
+            .map_err(|error| KvError::from_io("measuring the log", &self.log_path, error))
     }
 
     fn compact(&self) -> Result<bool, KvError> {
@@ -125,12 +159,16 @@ impl Engine for SledEngine {
 
 fn open_database(folder: &Path, cache_bytes: u64) -> Result<sled::Db, KvError> {
     // The flusher thread stays on at its 500 ms: it is what collects dead segments.
-    let config = sled::Config::new().path(folder).cache_capacity(cache_bytes).mode(sled::Mode::LowSpace);
+    let config = sled::Config::new()
+        .path(folder)
+        .cache_capacity(cache_bytes)
+        .mode(sled::Mode::LowSpace);
     let started = Instant::now();
     loop {
         match config.open() {
             Err(sled::Error::Io(error))
-                if error.to_string().contains("could not acquire lock") && started.elapsed() < UNLOCK_WAIT =>
+                if error.to_string().contains("could not acquire lock")
+                    && started.elapsed() < UNLOCK_WAIT =>
             {
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -141,7 +179,10 @@ fn open_database(folder: &Path, cache_bytes: u64) -> Result<sled::Db, KvError> {
 
 /// Puts the copy of `conf` in its place when the two differ; says whether it did.
 fn restore_conf(folder: &Path) -> Result<bool, KvError> {
-    let (Ok(conf), Ok(copy)) = (fs::read(folder.join(CONF_FILE)), fs::read(folder.join(CONF_COPY))) else {
+    let (Ok(conf), Ok(copy)) = (
+        fs::read(folder.join(CONF_FILE)),
+        fs::read(folder.join(CONF_COPY)),
+    ) else {
         return Ok(false);
     };
     if conf == copy {
@@ -155,7 +196,8 @@ fn restore_conf(folder: &Path) -> Result<bool, KvError> {
 fn keep_conf(folder: &Path) -> Result<(), KvError> {
     let path = folder.join(CONF_FILE);
     sync_path(&path)?;
-    let conf = fs::read(&path).map_err(|error| KvError::from_io("reading sled's settings", folder, error))?;
+    let conf = fs::read(&path)
+        .map_err(|error| KvError::from_io("reading sled's settings", folder, error))?;
     if fs::read(folder.join(CONF_COPY)).is_ok_and(|copy| copy == conf) {
         return Ok(());
     }
@@ -164,7 +206,8 @@ fn keep_conf(folder: &Path) -> Result<(), KvError> {
 
 fn write_conf(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), KvError> {
     let temporary = folder.join(format!("{name}.new"));
-    fs::write(&temporary, bytes).map_err(|error| KvError::from_io("copying sled's settings", folder, error))?;
+    fs::write(&temporary, bytes)
+        .map_err(|error| KvError::from_io("copying sled's settings", folder, error))?;
     sync_path(&temporary)?;
     fs::rename(&temporary, folder.join(name))
         .map_err(|error| KvError::from_io("copying sled's settings", folder, error))?;
@@ -173,13 +216,21 @@ fn write_conf(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), KvError> {
 
 fn explain(error: sled::Error) -> KvError {
     match error {
-        sled::Error::Io(error) => KvError::from_io("writing or reading the log", Path::new(LOG_FILE), error),
+        sled::Error::Io(error) => {
+            KvError::from_io("writing or reading the log", Path::new(LOG_FILE), error)
+        }
         sled::Error::Corruption { at, .. } => KvError::Corrupt(match at {
             Some(at) => format!("sled cannot read its log at {at}"),
             None => "sled cannot read its settings or its snapshot".to_owned(),
         }),
-        sled::Error::Unsupported(what) => KvError::Corrupt(format!("sled refuses its settings: {what}")),
-        sled::Error::ReportableBug(what) => KvError::Poisoned(format!("a fault inside sled: {what}")),
-        sled::Error::CollectionNotFound(_) => KvError::Corrupt("sled's only tree is missing".to_owned()),
+        sled::Error::Unsupported(what) => {
+            KvError::Corrupt(format!("sled refuses its settings: {what}"))
+        }
+        sled::Error::ReportableBug(what) => {
+            KvError::Poisoned(format!("a fault inside sled: {what}"))
+        }
+        sled::Error::CollectionNotFound(_) => {
+            KvError::Corrupt("sled's only tree is missing".to_owned())
+        }
     }
 }

@@ -19,30 +19,42 @@ pub struct Floor {
 
 impl Default for Floor {
     fn default() -> Self {
-        Self { least_bytes: 64 << 20, times_store: 2 }
+        Self {
+            least_bytes: 64 << 20,
+            times_store: 2,
+        }
     }
 }
 
 impl Floor {
     /// No floor: for tests that fill a disk, and nothing else.
-    pub const NONE: Self = Self { least_bytes: 0, times_store: 0 };
+    pub const NONE: Self = Self {
+        least_bytes: 0,
+        times_store: 0,
+    };
 
     /// Refuses when less is free under `path` than must be.
     pub(crate) fn check(self, path: &Path, store_bytes: u64) -> Result<(), KvError> {
-        let needed_bytes = self.least_bytes.max(self.times_store.saturating_mul(store_bytes));
+        let needed_bytes = self
+            .least_bytes
+            .max(self.times_store.saturating_mul(store_bytes));
         if needed_bytes == 0 {
             return Ok(());
         }
         let free_bytes = free_bytes(path)?;
         if free_bytes < needed_bytes {
-            return Err(KvError::Full { free_bytes, needed_bytes });
+            return Err(KvError::Full {
+                free_bytes,
+                needed_bytes,
+            });
         }
         Ok(())
     }
 }
 
 fn free_bytes(path: &Path) -> Result<u64, KvError> {
-    let disk = rustix::fs::statvfs(path)
-        .map_err(|error| KvError::from_io("asking how much of the disk is free", path, error.into()))?;
+    let disk = rustix::fs::statvfs(path).map_err(|error| {
+        KvError::from_io("asking how much of the disk is free", path, error.into())
+    })?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -43,11 +43,19 @@ impl Watermark {
             .truncate(false)
             .open(&path)
             .map_err(|error| KvError::from_io("making the watermark", folder, error))?;
-        let watermark = Self { file, path, key, commit };
+        let watermark = Self {
+            file,
+            path,
+            key,
+            commit,
+        };
         for slot in 0..2 {
             watermark.write_slot(slot)?;
         }
-        watermark.file.sync_all().map_err(|error| watermark.io("syncing the watermark", error))?;
+        watermark
+            .file
+            .sync_all()
+            .map_err(|error| watermark.io("syncing the watermark", error))?;
         Ok(watermark)
     }
 
@@ -59,10 +67,18 @@ impl Watermark {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(KvError::from_io("opening the watermark", folder, error)),
         };
-        let mut watermark = Self { file, path, key, commit: 0 };
+        let mut watermark = Self {
+            file,
+            path,
+            key,
+            commit: 0,
+        };
         let known = [watermark.read_slot(0)?, watermark.read_slot(1)?];
-        watermark.commit =
-            known.into_iter().flatten().max().ok_or_else(|| KvError::Corrupt("its watermark is unreadable".into()))?;
+        watermark.commit = known
+            .into_iter()
+            .flatten()
+            .max()
+            .ok_or_else(|| KvError::Corrupt("its watermark is unreadable".into()))?;
         Ok(Some(watermark))
     }
 
@@ -75,7 +91,9 @@ impl Watermark {
     pub(crate) fn advance(&mut self, commit: u64) -> Result<(), KvError> {
         self.commit = commit;
         self.write_slot(commit % 2)?;
-        self.file.sync_data().map_err(|error| self.io("syncing the watermark", error))
+        self.file
+            .sync_data()
+            .map_err(|error| self.io("syncing the watermark", error))
     }
 
     fn write_slot(&self, slot: u64) -> Result<(), KvError> {
@@ -92,20 +110,27 @@ impl Watermark {
     /// The commit a slot names, or none when its MAC does not match.
     fn read_slot(&self, slot: u64) -> Result<Option<u64>, KvError> {
         let mut bytes = [0; SLOT_BYTES];
-        match self.file.read_exact_at(&mut bytes, slot * SLOT_BYTES as u64) {
+        match self
+            .file
+            .read_exact_at(&mut bytes, slot * SLOT_BYTES as u64)
+        {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(self.io("reading the watermark", error)),
         }
-        let genuine =
-            bytes[..8] == MAGIC && self.mac(&bytes[..SIGNED_BYTES]).verify_slice(&bytes[SIGNED_BYTES..]).is_ok();
+        let genuine = bytes[..8] == MAGIC
+            && self
+                .mac(&bytes[..SIGNED_BYTES])
+                .verify_slice(&bytes[SIGNED_BYTES..])
+                .is_ok();
         let mut commit = [0; 8];
         commit.copy_from_slice(&bytes[8..16]);
         Ok(genuine.then(|| u64::from_be_bytes(commit)))
     }
 
     fn mac(&self, bytes: &[u8]) -> Hmac<Sha256> {
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key)
+            .expect("HMAC takes a key of any length");
         mac.chain_update(bytes)
     }
 

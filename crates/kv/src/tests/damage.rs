@@ -17,8 +17,13 @@ const COMMITS: u64 = 600;
 /// The part of these tests that is killed.
 #[test]
 fn child_commits_until_killed() {
-    let Ok(folder) = std::env::var("COMPTOIR_KV_TEST_COMMIT") else { return };
-    let engine = std::env::var("COMPTOIR_KV_TEST_ENGINE").unwrap().parse().unwrap();
+    let Ok(folder) = std::env::var("COMPTOIR_KV_TEST_COMMIT") else {
+        return;
+    };
+    let engine = std::env::var("COMPTOIR_KV_TEST_ENGINE")
+        .unwrap()
+        .parse()
+        .unwrap();
     let store = opened(Path::new(&folder), engine);
     for number in 0..COMMITS {
         store.commit(&numbered(number)).unwrap();
@@ -31,7 +36,11 @@ fn child_commits_until_killed() {
 fn killed(engine: EngineKind) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "tests::damage::child_commits_until_killed", "--nocapture"])
+        .args([
+            "--exact",
+            "tests::damage::child_commits_until_killed",
+            "--nocapture",
+        ])
         .env("COMPTOIR_KV_TEST_COMMIT", folder.path())
         .env("COMPTOIR_KV_TEST_ENGINE", engine.name())
         .stdout(std::process::Stdio::piped())
@@ -65,7 +74,11 @@ fn log_of(folder: &Path, engine: EngineKind) -> PathBuf {
 }
 
 fn flip(path: &Path, at: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[byte[0] ^ 0x10], at).unwrap();
@@ -80,7 +93,8 @@ enum Outcome {
 }
 
 fn outcome(folder: &Path, engine: EngineKind) -> Outcome {
-    let read = open(&options(folder, engine)).and_then(|store| check_numbered(store.as_ref(), COMMITS));
+    let read =
+        open(&options(folder, engine)).and_then(|store| check_numbered(store.as_ref(), COMMITS));
     match read {
         Ok(()) => Outcome::Whole,
         Err(KvError::Lost { commits }) => {
@@ -120,11 +134,19 @@ fn a_cut_log_is_never_opened_in_silence() {
         let mut outcomes = Vec::new();
         for cut in [1, 40, 300, 3_000, 20_000, 60_000] {
             outcomes.push(damaged(source.path(), engine, |log| {
-                OpenOptions::new().write(true).open(log).unwrap().set_len(end - cut).unwrap();
+                OpenOptions::new()
+                    .write(true)
+                    .open(log)
+                    .unwrap()
+                    .set_len(end - cut)
+                    .unwrap();
             }));
         }
         println!("{engine}: {outcomes:?}");
-        assert!(outcomes.iter().any(|outcome| *outcome != Outcome::Whole), "{engine}: no cut was noticed");
+        assert!(
+            outcomes.iter().any(|outcome| *outcome != Outcome::Whole),
+            "{engine}: no cut was noticed"
+        );
     }
 }
 
@@ -140,19 +162,28 @@ fn flipped_bits_are_never_opened_in_silence() {
             outcomes.push(damaged(source.path(), engine, |log| flip(log, at)));
         }
         println!("{engine}: {outcomes:?}");
-        assert!(outcomes.iter().any(|outcome| *outcome != Outcome::Whole), "{engine}: no flip was noticed");
+        assert!(
+            outcomes.iter().any(|outcome| *outcome != Outcome::Whole),
+            "{engine}: no flip was noticed"
+        );
     }
 }
 
 #[test]
 fn sled_settings_come_back_from_their_copy() {
     let source = killed(EngineKind::Sled);
-    let bytes = fs::metadata(source.path().join("data-1.sled/conf")).unwrap().len();
+    let bytes = fs::metadata(source.path().join("data-1.sled/conf"))
+        .unwrap()
+        .len();
     for at in 0..bytes {
         let folder = tempfile::tempdir().unwrap();
         copy(source.path(), folder.path());
         flip(&folder.path().join("data-1.sled/conf"), at);
-        assert_eq!(outcome(folder.path(), EngineKind::Sled), Outcome::Whole, "byte {at}");
+        assert_eq!(
+            outcome(folder.path(), EngineKind::Sled),
+            Outcome::Whole,
+            "byte {at}"
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     copy(source.path(), folder.path());
@@ -166,7 +197,8 @@ fn the_watermark_survives_one_torn_slot_and_not_two() {
     let damaged = |at: &[u64]| {
         let folder = tempfile::tempdir().unwrap();
         copy(source.path(), folder.path());
-        at.iter().for_each(|at| flip(&folder.path().join("data-1.sled/watermark"), *at));
+        at.iter()
+            .for_each(|at| flip(&folder.path().join("data-1.sled/watermark"), *at));
         outcome(folder.path(), EngineKind::Sled)
     };
     assert_eq!(damaged(&[10]), Outcome::Whole);
@@ -180,8 +212,14 @@ fn the_watermark_survives_one_torn_slot_and_not_two() {
 #[test]
 fn another_key_does_not_accept_the_watermark() {
     let folder = tempfile::tempdir().unwrap();
-    opened(folder.path(), EngineKind::Sled).commit(&numbered(0)).unwrap();
-    let error = open(&Options { watermark_key: [1; 32], ..options(folder.path(), EngineKind::Sled) }).map(drop);
+    opened(folder.path(), EngineKind::Sled)
+        .commit(&numbered(0))
+        .unwrap();
+    let error = open(&Options {
+        watermark_key: [1; 32],
+        ..options(folder.path(), EngineKind::Sled)
+    })
+    .map(drop);
     assert!(matches!(error, Err(KvError::Corrupt(_))), "{error:?}");
 }
 
@@ -198,7 +236,10 @@ fn an_old_log_put_back_is_a_loss_until_it_is_accepted() {
         (5..12).for_each(|number| store.commit(&numbered(number)).unwrap());
         drop(store);
 
-        let data = log_of(folder.path(), engine).parent().unwrap().to_path_buf();
+        let data = log_of(folder.path(), engine)
+            .parent()
+            .unwrap()
+            .to_path_buf();
         let watermark = fs::read(data.join("watermark")).unwrap();
         fs::remove_dir_all(&data).unwrap();
         copy(log_of(old.path(), engine).parent().unwrap(), &data);
@@ -208,7 +249,11 @@ fn an_old_log_put_back_is_a_loss_until_it_is_accepted() {
             let error = open(&options(folder.path(), engine)).map(drop).unwrap_err();
             assert!(matches!(error, KvError::Lost { commits: 7 }), "{error}");
         }
-        let store = open(&Options { accept_loss: true, ..options(folder.path(), engine) }).unwrap();
+        let store = open(&Options {
+            accept_loss: true,
+            ..options(folder.path(), engine)
+        })
+        .unwrap();
         assert_eq!(store.stats().unwrap().commits_lost, 7);
         check_numbered(store.as_ref(), 5).unwrap();
         drop(store);

@@ -32,7 +32,9 @@ fn a_second_opening_names_the_folder_and_the_process() {
 /// The part of the test below that runs in a process of its own.
 #[test]
 fn child_holds_the_folder() {
-    let Ok(folder) = std::env::var("COMPTOIR_KV_TEST_HOLD") else { return };
+    let Ok(folder) = std::env::var("COMPTOIR_KV_TEST_HOLD") else {
+        return;
+    };
     let _lock = DirectoryLock::take(Path::new(&folder)).unwrap();
     println!("held");
     std::thread::sleep(std::time::Duration::from_secs(60));
@@ -42,7 +44,11 @@ fn child_holds_the_folder() {
 fn a_second_process_is_refused_until_the_first_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "tests::folder::child_holds_the_folder", "--nocapture"])
+        .args([
+            "--exact",
+            "tests::folder::child_holds_the_folder",
+            "--nocapture",
+        ])
         .env("COMPTOIR_KV_TEST_HOLD", folder.path())
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -64,7 +70,10 @@ fn a_new_folder_is_its_owners_alone() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("a/b");
     opened(&folder, EngineKind::Redb);
-    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
 }
 
 #[test]
@@ -89,7 +98,11 @@ fn a_rebuild_keeps_every_row_in_either_direction() {
         assert_eq!(store.stats().unwrap().engine, to);
         check_numbered(store.as_ref(), 300).unwrap();
         assert_eq!(store.get(b"large").unwrap().unwrap(), vec![4; 70_000]);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "lock, current and one data folder");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            3,
+            "lock, current and one data folder"
+        );
     }
 }
 
@@ -110,15 +123,30 @@ fn a_rebuild_cut_short_leaves_the_old_store() {
 fn a_newer_format_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     opened(folder.path(), EngineKind::Sled);
-    fs::write(folder.path().join("current"), "comptoir-kv 2\nsomething else\n").unwrap();
-    let error = open(&options(folder.path(), EngineKind::Sled)).map(drop).unwrap_err();
-    assert!(matches!(error, KvError::Newer { found: 2, known: 1 }), "{error}");
+    fs::write(
+        folder.path().join("current"),
+        "comptoir-kv 2\nsomething else\n",
+    )
+    .unwrap();
+    let error = open(&options(folder.path(), EngineKind::Sled))
+        .map(drop)
+        .unwrap_err();
+    assert!(
+        matches!(error, KvError::Newer { found: 2, known: 1 }),
+        "{error}"
+    );
     assert!(folder.path().join("data-1.sled/db").exists());
 }
 
 #[test]
 fn a_missing_or_mangled_current_is_told_and_nothing_is_removed() {
-    for text in [None, Some(""), Some("comptoir-kv 1\n"), Some("comptoir-kv 1\ndata-9.redb\n"), Some("\u{fffd}")] {
+    for text in [
+        None,
+        Some(""),
+        Some("comptoir-kv 1\n"),
+        Some("comptoir-kv 1\ndata-9.redb\n"),
+        Some("\u{fffd}"),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let store = opened(folder.path(), EngineKind::Redb);
         store.commit(&numbered(0)).unwrap();
@@ -128,7 +156,9 @@ fn a_missing_or_mangled_current_is_told_and_nothing_is_removed() {
             Some(text) => fs::write(&current, text).unwrap(),
             None => fs::remove_file(&current).unwrap(),
         }
-        let error = open(&options(folder.path(), EngineKind::Sled)).map(drop).unwrap_err();
+        let error = open(&options(folder.path(), EngineKind::Sled))
+            .map(drop)
+            .unwrap_err();
         assert!(matches!(error, KvError::Corrupt(_)), "{text:?}: {error}");
         fs::write(&current, "comptoir-kv 1\ndata-1.redb\n").unwrap();
         check_numbered(opened(folder.path(), EngineKind::Redb).as_ref(), 1).unwrap();
@@ -153,12 +183,21 @@ fn a_folder_that_cannot_be_written_to_is_told() {
         return;
     };
     let folder = mounted.path().join("home");
-    opened(&folder, EngineKind::Sled).commit(&numbered(0)).unwrap();
+    opened(&folder, EngineKind::Sled)
+        .commit(&numbered(0))
+        .unwrap();
     mounted.remount("ro");
-    let error = open(&options(&folder, EngineKind::Sled)).map(drop).unwrap_err();
+    let error = open(&options(&folder, EngineKind::Sled))
+        .map(drop)
+        .unwrap_err();
     assert!(matches!(error, KvError::ReadOnly(_)), "{error}");
-    assert!(error.to_string().contains("cannot be written to"), "{error}");
-    let error = open(&options(&mounted.path().join("other"), EngineKind::Redb)).map(drop).unwrap_err();
+    assert!(
+        error.to_string().contains("cannot be written to"),
+        "{error}"
+    );
+    let error = open(&options(&mounted.path().join("other"), EngineKind::Redb))
+        .map(drop)
+        .unwrap_err();
     assert!(matches!(error, KvError::ReadOnly(_)), "{error}");
     mounted.remount("rw");
     check_numbered(opened(&folder, EngineKind::Sled).as_ref(), 1).unwrap();

@@ -17,11 +17,21 @@ impl Mounted {
     pub(super) fn tmpfs(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "comptoir-test"])
+            .args([
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={size}"),
+                "comptoir-test",
+            ])
             .arg(folder.path())
             .stderr(std::process::Stdio::null())
             .status();
-        mounted.is_ok_and(|status| status.success()).then_some(Self { folder: Some(folder) })
+        mounted
+            .is_ok_and(|status| status.success())
+            .then_some(Self {
+                folder: Some(folder),
+            })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -29,14 +39,20 @@ impl Mounted {
     }
 
     pub(super) fn remount(&self, mode: &str) {
-        let status = Command::new("mount").args(["-o", &format!("remount,{mode}")]).arg(self.path()).status().unwrap();
+        let status = Command::new("mount")
+            .args(["-o", &format!("remount,{mode}")])
+            .arg(self.path())
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").args(["-l".as_ref(), self.path().as_os_str()]).status();
+        let _ = Command::new("umount")
+            .args(["-l".as_ref(), self.path().as_os_str()])
+            .status();
     }
 }
 
@@ -44,11 +60,24 @@ impl Drop for Mounted {
 fn below_the_floor_puts_are_refused_and_deletions_pass() {
     for engine in EngineKind::ON_DISK {
         let folder = tempfile::tempdir().unwrap();
-        open(&options(folder.path(), engine)).unwrap().commit(&put(b"a", b"1")).unwrap();
-        let floor = Floor { least_bytes: u64::MAX, times_store: 2 };
-        let store = open(&Options { floor, ..options(folder.path(), engine) }).unwrap();
+        open(&options(folder.path(), engine))
+            .unwrap()
+            .commit(&put(b"a", b"1"))
+            .unwrap();
+        let floor = Floor {
+            least_bytes: u64::MAX,
+            times_store: 2,
+        };
+        let store = open(&Options {
+            floor,
+            ..options(folder.path(), engine)
+        })
+        .unwrap();
         let error = store.commit(&put(b"b", b"2")).unwrap_err();
-        assert!(matches!(error, KvError::Full { .. }) && error.is_refusal(), "{error}");
+        assert!(
+            matches!(error, KvError::Full { .. }) && error.is_refusal(),
+            "{error}"
+        );
         store.commit(&[(b"a".to_vec(), None)].into()).unwrap();
         assert_eq!(store.get(b"a").unwrap(), None);
     }
@@ -56,8 +85,14 @@ fn below_the_floor_puts_are_refused_and_deletions_pass() {
 
 #[test]
 fn the_floor_grows_with_the_store() {
-    let floor = Floor { least_bytes: 0, times_store: u64::MAX };
-    assert!(matches!(floor.check(Path::new("/"), 1), Err(KvError::Full { .. })));
+    let floor = Floor {
+        least_bytes: 0,
+        times_store: u64::MAX,
+    };
+    assert!(matches!(
+        floor.check(Path::new("/"), 1),
+        Err(KvError::Full { .. })
+    ));
     floor.check(Path::new("/"), 0).unwrap();
 }
 
@@ -81,13 +116,19 @@ fn a_full_disk_is_an_error_and_loses_nothing_acknowledged() {
         println!("{engine}: {acknowledged} commits, then: {error}");
         assert!(matches!(error, KvError::NoSpace { .. }), "{error:?}");
         assert!(acknowledged > 100);
-        assert!(matches!(store.commit(&put(b"a", b"1")), Err(KvError::Poisoned(_))));
+        assert!(matches!(
+            store.commit(&put(b"a", b"1")),
+            Err(KvError::Poisoned(_))
+        ));
         drop(store);
 
         mounted.remount("size=64m");
         let store = open(&options(&folder, engine)).unwrap();
         let commits = store.stats().unwrap().commits;
-        assert!(commits == acknowledged || commits == acknowledged + 1, "{commits} of {acknowledged}");
+        assert!(
+            commits == acknowledged || commits == acknowledged + 1,
+            "{commits} of {acknowledged}"
+        );
         check_numbered(store.as_ref(), commits).unwrap();
     }
 }
@@ -100,8 +141,14 @@ fn above_the_floor_the_store_still_opens() {
         return;
     };
     let folder = mounted.path().join("home");
-    let floor = Floor { least_bytes: 1 << 20, times_store: 2 };
-    let options = Options { floor, ..options(&folder, EngineKind::Sled) };
+    let floor = Floor {
+        least_bytes: 1 << 20,
+        times_store: 2,
+    };
+    let options = Options {
+        floor,
+        ..options(&folder, EngineKind::Sled)
+    };
     let store = open(&options).unwrap();
     let mut acknowledged = 0;
     let error = loop {

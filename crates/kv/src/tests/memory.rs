@@ -11,7 +11,10 @@ fn a_crash_cuts_the_handle_off_and_keeps_what_was_committed() {
     store.commit(&put(b"a", b"1")).unwrap();
     disk.crash();
     assert!(matches!(store.get(b"a"), Err(KvError::Poisoned(_))));
-    assert!(matches!(store.commit(&put(b"a", b"2")), Err(KvError::Poisoned(_))));
+    assert!(matches!(
+        store.commit(&put(b"a", b"2")),
+        Err(KvError::Poisoned(_))
+    ));
     assert_eq!(disk.open().unwrap().get(b"a").unwrap().unwrap(), b"1");
 }
 
@@ -24,8 +27,14 @@ fn a_failed_commit_stops_the_store_whether_it_was_written_or_not() {
         for number in 0..3 {
             store.commit(&numbered(number)).unwrap();
         }
-        assert!(matches!(store.commit(&numbered(3)), Err(KvError::Poisoned(_))));
-        assert!(matches!(store.commit(&numbered(4)), Err(KvError::Poisoned(_))));
+        assert!(matches!(
+            store.commit(&numbered(3)),
+            Err(KvError::Poisoned(_))
+        ));
+        assert!(matches!(
+            store.commit(&numbered(4)),
+            Err(KvError::Poisoned(_))
+        ));
         check_numbered(&disk.open().unwrap(), commits).unwrap();
     }
 }

@@ -15,7 +15,10 @@ use crate::{Batch, EngineKind, Floor, Kv, KvError, Options, open};
 
 /// A folder on a real disk: the floor of a test must not depend on what else fills it.
 fn options(folder: &Path, engine: EngineKind) -> Options {
-    Options { floor: Floor::NONE, ..Options::new(folder, engine) }
+    Options {
+        floor: Floor::NONE,
+        ..Options::new(folder, engine)
+    }
 }
 
 fn opened(folder: &Path, engine: EngineKind) -> Arc<dyn Kv> {
@@ -30,7 +33,10 @@ fn put(key: &[u8], value: &[u8]) -> Batch {
 fn numbered(number: u64) -> Batch {
     let mut batch = Batch::new();
     for row in 0..3 {
-        let value = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes().repeat(20);
+        let value = number
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .to_be_bytes()
+            .repeat(20);
         batch.insert(numbered_key(number, row), Some(value));
     }
     if let Some(old) = number.checked_sub(7).filter(|old| old % 5 == 0) {
@@ -58,7 +64,10 @@ fn check_numbered(store: &dyn Kv, commits: u64) -> Result<(), KvError> {
         }
     }
     let found = store.scan(&[7], None, false, usize::MAX)?;
-    let found: Batch = found.into_iter().map(|(key, value)| (key, Some(value))).collect();
+    let found: Batch = found
+        .into_iter()
+        .map(|(key, value)| (key, Some(value)))
+        .collect();
     assert_eq!(found.len(), expected.len(), "rows after {commits} commits");
     assert!(found == expected, "rows differ after {commits} commits");
     Ok(())
