@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The guard: a small shell that outlives us by a moment and takes our children and folders with it.
+//!
+//! It reads from a pipe whose other end only this process holds. Whatever ends us (the end of the work, Ctrl-C,
+//! `kill -9`), the pipe closes, and the guard ends every process group still written down and removes every
+//! folder. It runs in a group of its own, so that Ctrl-C in the terminal does not reach it.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+
+use anyhow::Context;
+
+/// Groups get a second to leave by themselves before they are killed.
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+groups=''
+while read -r mark value; do
+    case $mark in
+    add) groups="$groups $value" ;;
+    done)
+        rest=''
+        for group in $groups; do [ "$group" = "$value" ] || rest="$rest $group"; done
+        groups=$rest ;;
+    folder) set -- "$@" "$value" ;;
+    esac
+done
+for group in $groups; do kill -TERM -"$group" 2>/dev/null; done
+tries=0
+while [ $tries -lt 10 ]; do
+    alive=''
+    for group in $groups; do kill -0 -"$group" 2>/dev/null && alive=1; done
+    [ -z "$alive" ] && break
+    sleep 0.1
+    tries=$((tries + 1))
+done
+for group in $groups; do kill -KILL -"$group" 2>/dev/null; done
+for folder in "$@"; do rm -rf -- "$folder"; done
+"#;
+
+/// Ends what it was told of when it is dropped, or when this process ends in any way.
+pub(crate) struct Guard {
+    shell: Child,
+    pipe: Option<ChildStdin>,
+}
+
+impl Guard {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut shell = Command::new("sh")
+            .args(["-c", SCRIPT, "guard"])
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .context("could not start sh")?;
+        let pipe = shell.stdin.take();
+        Ok(Self { shell, pipe })
+    }
+
+    /// Starts `command` as the leader of a group of its own and writes that group down.
+    pub(crate) fn spawn(&mut self, command: &mut Command) -> anyhow::Result<Child> {
+        let child = command
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("could not start {:?}", command.get_program()))?;
+        self.tell("add", &child.id().to_string())?;
+        Ok(child)
+    }
+
+    /// Waits for a child and forgets its group.
+    pub(crate) fn wait(&mut self, child: &mut Child) -> anyhow::Result<ExitStatus> {
+        let status = child.wait().context("could not wait for a child")?;
+        self.tell("done", &child.id().to_string())?;
+        Ok(status)
+    }
+
+    /// Has `folder` removed at the end.
+    pub(crate) fn remove_at_end(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let path = folder
+            .to_str()
+            .context("a temporary folder with a path that is not UTF-8")?;
+        self.tell("folder", path)
+    }
+
+    fn tell(&mut self, mark: &str, value: &str) -> anyhow::Result<()> {
+        let pipe = self.pipe.as_mut().context("the guard has ended")?;
+        writeln!(pipe, "{mark} {value}").context("the guard has ended")
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.pipe.take());
+        // An error here means that the shell is gone already; there is nobody left to tell.
+        let _gone = self.shell.wait();
+    }
+}
+
+/// Kills the whole group of a child started by [`Guard::spawn`].
+pub(crate) fn kill_group(leader: u32) {
+    // The group may be gone by now, which is what was wanted.
+    let _status = Command::new("sh")
+        .args(["-c", &format!("kill -KILL -{leader} 2>/dev/null")])
+        .status();
+}
