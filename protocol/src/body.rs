@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The body: one message's header and content, and what is shown of a kind that is not known here.
+
+mod account_state;
+mod profile;
+mod reach;
+mod receipt;
+mod text;
+
+use std::collections::BTreeMap;
+
+pub use account_state::{
+    AccountChange, AccountState, AccountStatement, BlockMarks, BoxRecord, GrantDirection, Merged,
+    Subject, supersedes,
+};
+pub use profile::Profile;
+pub use reach::Reach;
+pub use receipt::{Receipt, ReceiptState};
+pub use text::Text;
+
+use crate::codec::{DecodeError, Wire, at_most};
+use crate::envelope::Message;
+use crate::id::{MessageId, PublicKey};
+use crate::limits::{FALLBACK_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::signed::Signed;
+use crate::tag::body_kind;
+use crate::{wire_map, wire_number};
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AuthorKind {
+    /// A person.
+    #[default]
+    Human,
+    /// A program that answers.
+    Bot,
+    /// A program that addresses many.
+    Campaign,
+}
+wire_number!(AuthorKind, "author kind" { 0 => Human, 1 => Bot, 2 => Campaign });
+
+/// The app a message came through: shown beside the message, for kinds that are not known too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via {
+    /// The app's name, its own claim.
+    pub name: String,
+    /// The app's key.
+    pub key: PublicKey,
+}
+wire_map!(Via { 0 => name, 1 => key });
+
+/// What every message has in front of its content, whatever its kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BodyHeader {
+    /// Who speaks.
+    pub author_kind: AuthorKind,
+    /// The message this one answers.
+    pub reply_to: Option<MessageId>,
+    /// Erased so many seconds after it was read.
+    pub expires_after_s: Option<u32>,
+    /// The app it came through.
+    pub via: Option<Via>,
+    /// What a node shows that does not know the kind; at most 1 KiB.
+    pub fallback: Option<String>,
+}
+wire_map!(BodyHeader {
+    0 => author_kind, 1 => reply_to, 2 => expires_after_s, 3 => via, 4 => fallback,
+}, check = BodyHeader::check);
+
+impl BodyHeader {
+    fn check(&self) -> Result<(), DecodeError> {
+        at_most(
+            "bytes of a fallback",
+            self.fallback.as_ref().map_or(0, String::len),
+            FALLBACK_BYTES_MAX,
+        )?;
+        at_most(
+            "bytes of an app's name",
+            self.via.as_ref().map_or(0, |via| via.name.len()),
+            NAME_BYTES_MAX,
+        )
+    }
+}
+
+/// A message's header and content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The header.
+    pub header: BodyHeader,
+    /// The content.
+    pub content: Content,
+}
+
+/// A message's content, by kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text.
+    Text(Text),
+    /// What was read.
+    Receipt(Receipt),
+    /// The author's name, card and endpoints.
+    Profile(Box<Profile>),
+    /// Capabilities for the author's boxes.
+    Reach(Reach),
+    /// A statement of the account to its own devices; refused outside the self thread.
+    AccountState(Signed<AccountStatement>),
+    /// A kind that an app brought to this node; its bytes passed that kind's check.
+    App {
+        /// The kind.
+        kind: u32,
+        /// The content's bytes.
+        bytes: Vec<u8>,
+    },
+    /// A kind, a header field or a content field of a newer version: kept as received, read again after an upgrade.
+    Unknown {
+        /// The kind.
+        kind: u32,
+        /// The content's bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+impl Content {
+    /// The kind's number.
+    #[must_use]
+    pub fn kind(&self) -> u32 {
+        match self {
+            Self::Text(_) => body_kind::TEXT,
+            Self::Receipt(_) => body_kind::RECEIPT,
+            Self::Profile(_) => body_kind::PROFILE,
+            Self::Reach(_) => body_kind::REACH,
+            Self::AccountState(_) => body_kind::ACCOUNT_STATE,
+            Self::App { kind, .. } | Self::Unknown { kind, .. } => *kind,
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.to_bytes(),
+            Self::Receipt(receipt) => receipt.to_bytes(),
+            Self::Profile(profile) => profile.to_bytes(),
+            Self::Reach(reach) => reach.to_bytes(),
+            Self::AccountState(statement) => statement.to_bytes(),
+            Self::App { bytes, .. } | Self::Unknown { bytes, .. } => bytes.clone(),
+        }
+    }
+}
+
+/// How a message's body lies on the wire: the content is a byte string, so that a node can keep what it cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RawBody {
+    header: Vec<u8>,
+    content: Vec<u8>,
+}
+wire_map!(RawBody { 0 => header, 1 => content });
+
+/// Checks the content bytes of an app's kind.
+pub type ContentCheck = fn(&[u8]) -> Result<(), DecodeError>;
+
+/// The kinds this node knows beyond the released ones.
+#[derive(Debug, Clone, Default)]
+pub struct BodyKinds {
+    apps: BTreeMap<u32, ContentCheck>,
+}
+
+impl BodyKinds {
+    /// The kinds of this release.
+    #[must_use]
+    pub fn released() -> Self {
+        Self::default()
+    }
+
+    /// And one more. A released kind cannot be replaced; its number is ignored here.
+    #[must_use]
+    pub fn with(mut self, kind: u32, check: ContentCheck) -> Self {
+        self.apps.insert(kind, check);
+        self
+    }
+
+    /// All known kinds, ascending: what a leaf's capabilities announce.
+    #[must_use]
+    pub fn known(&self) -> Vec<u32> {
+        let mut kinds: Vec<u32> = body_kind::ALL
+            .into_iter()
+            .chain(self.apps.keys().copied())
+            .collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
+    fn read(&self, kind: u32, bytes: &[u8]) -> Result<Content, DecodeError> {
+        match kind {
+            body_kind::TEXT => Text::from_bytes(bytes).map(Content::Text),
+            body_kind::RECEIPT => Receipt::from_bytes(bytes).map(Content::Receipt),
+            body_kind::PROFILE => {
+                Profile::from_bytes(bytes).map(|profile| Content::Profile(Box::new(profile)))
+            }
+            body_kind::REACH => Reach::from_bytes(bytes).map(Content::Reach),
+            body_kind::ACCOUNT_STATE => Signed::from_bytes(bytes).map(Content::AccountState),
+            _ => match self.apps.get(&kind) {
+                Some(check) => check(bytes).map(|()| Content::App {
+                    kind,
+                    bytes: bytes.to_vec(),
+                }),
+                None => Err(DecodeError::UnknownNumber {
+                    what: "body kind",
+                    number: kind.into(),
+                }),
+            },
+        }
+    }
+}
+
+impl Body {
+    /// A body with a default header.
+    #[must_use]
+    pub fn new(content: Content) -> Self {
+        Self {
+            header: BodyHeader::default(),
+            content,
+        }
+    }
+
+    /// A text message.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::new(Content::Text(Text { text: text.into() }))
+    }
+
+    /// The message to send. Refuses what every receiver would.
+    pub fn to_message(&self) -> Result<Message, DecodeError> {
+        let message = Message {
+            kind: self.content.kind(),
+            body: RawBody {
+                header: self.header.to_bytes(),
+                content: self.content.to_bytes(),
+            }
+            .to_bytes(),
+        };
+        at_most("bytes of a message", message.body.len(), MESSAGE_BYTES_MAX)?;
+        // What was built here may still break a bound of its kind; better the sender hears it than every reader.
+        if matches!(self.content, Content::App { .. } | Content::Unknown { .. }) {
+            BodyHeader::from_bytes(&self.header.to_bytes())?;
+        } else {
+            Self::from_message(&message, &BodyKinds::released())?;
+        }
+        Ok(message)
+    }
+
+    /// Reads a message. What needs a newer version comes back as [`Content::Unknown`] with everything of the header
+    /// that could be read; what is damaged is an error.
+    pub fn from_message(message: &Message, kinds: &BodyKinds) -> Result<Self, DecodeError> {
+        let raw = RawBody::from_bytes(&message.body)?;
+        let unknown = || Content::Unknown {
+            kind: message.kind,
+            bytes: raw.content.clone(),
+        };
+        let header = match BodyHeader::from_bytes(&raw.header) {
+            Ok(header) => header,
+            Err(error) if error.needs_newer() => {
+                return Ok(Self {
+                    header: BodyHeader::default(),
+                    content: unknown(),
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let content = match kinds.read(message.kind, &raw.content) {
+            Ok(content) => content,
+            Err(error) if error.needs_newer() => unknown(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { header, content })
+    }
+
+    /// What to show in place of a kind that is not known: the fallback, under the name of the app it came through.
+    #[must_use]
+    pub fn shown_fallback(&self) -> Option<Fallback<'_>> {
+        match self.content {
+            Content::Unknown { kind, .. } => Some(Fallback {
+                kind,
+                text: self.header.fallback.as_deref(),
+                via: self.header.via.as_ref(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// What is shown of a message whose kind is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fallback<'a> {
+    /// The kind, for "needs a newer version".
+    pub kind: u32,
+    /// The author's words for it, if it left any.
+    pub text: Option<&'a str>,
+    /// The app it came through.
+    pub via: Option<&'a Via>,
+}
+
+#[cfg(test)]
+mod tests;

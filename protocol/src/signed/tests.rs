@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Tests of `signed`.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]

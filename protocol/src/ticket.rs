@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ticket: a relay operator's leave to create boxes there, once.
+
+use crate::id::RelayKey;
+use crate::signed::Signable;
+use crate::tag::label;
+use crate::wire_map;
+
+/// What a relay grants to whoever shows this. Signed by the relay's own key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// The relay it is for: another refuses it.
+    pub relay: RelayKey,
+    /// Random. A relay remembers the serials it has seen until they expire: the first key to show one owns it.
+    pub serial: [u8; 16],
+    /// Bytes that all its boxes may hold together.
+    pub bytes: u64,
+    /// Boxes that may be created with it.
+    pub boxes: u32,
+    /// When it stops opening anything new, in wall milliseconds.
+    pub not_after_ms: u64,
+}
+wire_map!(Ticket { 0 => relay, 1 => serial, 2 => bytes, 3 => boxes, 4 => not_after_ms });
+
+impl Signable for Ticket {
+    const LABEL: &'static str = label::TICKET;
+    const VERSION: u16 = 1;
+}
