@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The memory: what the engine keeps between steps. All of it can be had again from rows, or is over with the process.
+
+use std::collections::BTreeSet;
+
+use comptoir_protocol::deposit::Parcel;
+use comptoir_protocol::id::{AccountId, PeerKey, RelayKey, Rid, ThreadId};
+use comptoir_protocol::identity::Endpoint;
+
+use crate::journaled::Journaled;
+use crate::timers::Timers;
+
+/// Numbers that count on within this process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Numbers {
+    /// The number of the next event.
+    pub(crate) event: u64,
+    /// The number of the next relay call.
+    pub(crate) call: u64,
+    /// Where frame numbers to a new peer start.
+    pub(crate) frame_base: u64,
+    /// Bytes of envelopes that wait for earlier ones.
+    pub(crate) held_bytes: usize,
+    /// `Input::Opened` was handled.
+    pub(crate) opened: bool,
+    /// How far the sweep over contacts has come.
+    pub(crate) sweep_contact: u32,
+}
+
+/// A peer, connected or lately so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer {
+    pub(crate) connected: bool,
+    /// The number of the next frame to it. Never falls while the process lives: a late `Committed` must not be
+    /// taken for the confirmation of a frame of a later connection.
+    pub(crate) next_out: u64,
+    /// Bytes of frames without confirmation.
+    pub(crate) flight_bytes: usize,
+    /// The largest number that came in.
+    pub(crate) last_in: u64,
+    /// Numbers that came in and are not dealt with.
+    pub(crate) pending_in: BTreeSet<u64>,
+    /// A `Committed` is due at the end of the step.
+    pub(crate) confirm: bool,
+    /// Until when it is not dialed again.
+    pub(crate) dial_after_ms: u64,
+    /// Dials that came to nothing, one after the other.
+    pub(crate) dial_failures: u32,
+    /// A dial is under way.
+    pub(crate) dialing: bool,
+    /// Hellos taken from it in this process.
+    pub(crate) hellos: u32,
+}
+
+/// A frame to a peer without confirmation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    pub(crate) thread: u32,
+    pub(crate) envelope: u64,
+    pub(crate) bytes: usize,
+    pub(crate) since_ms: u64,
+}
+
+/// How a contact's outbox is being delivered. Only contacts with something in the outbox have one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Delivery {
+    /// Tries without any sign of life.
+    pub(crate) tries: u32,
+    /// The direct way did not answer in time: relays are used as well.
+    pub(crate) by_relay: bool,
+}
+
+/// A relay one of our personas uses, or one that a contact named.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RelayLink {
+    pub(crate) up: bool,
+    /// Calls without an answer.
+    pub(crate) calls: usize,
+    /// Calls that came to nothing, one after the other.
+    pub(crate) failures: u32,
+    /// Until when only needed calls are made.
+    pub(crate) quiet_until_ms: u64,
+}
+
+/// A box of ours, as fetched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BoxLink {
+    pub(crate) own_box: u32,
+    /// The largest sequence fetched in this connection.
+    pub(crate) after: u64,
+    /// A fetch is under way.
+    pub(crate) fetching: bool,
+    /// News came while it was.
+    pub(crate) again: bool,
+    /// The relay tells us of news.
+    pub(crate) subscribed: bool,
+}
+
+/// What a relay call was for.
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    /// A deposit of an outbox row.
+    Put { contact: u32, thread: u32, envelope: u64 },
+    /// A deposit of an acknowledgement.
+    PutAck { contact: u32, thread: u32 },
+    /// A hello at a front door.
+    Hello { contact: u32 },
+    /// The front door's puzzle.
+    Puzzle { contact: u32 },
+    /// The card behind a short link.
+    Card { contact: u32 },
+    /// A blob for an invite.
+    Blob { invite: u32 },
+    Create { own_box: u32 },
+    Grant { own_box: u32 },
+    Revoke { own_box: u32 },
+    Delete { own_box: u32 },
+    Subscribe { rid: Rid },
+    Fetch { rid: Rid },
+    Ack,
+    Boot { relay: u32, expected: u64, next: u64 },
+    Packages { relay: u32, count: u32 },
+}
+
+/// A call on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    pub(crate) relay: RelayKey,
+    pub(crate) call: Call,
+}
+
+/// Where a parcel came from, and so who waits for its confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Peer { peer: PeerKey, number: u64 },
+    Box { rid: Rid, sequence: u64, contact: u32 },
+}
+
+/// An envelope that waits for the ones before it, or for its thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) parcel: Parcel,
+    pub(crate) source: Source,
+    pub(crate) bytes: usize,
+}
+
+/// How often something was refused or noticed since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames that do not decode.
+    pub frames_malformed: u64,
+    /// Frames of a newer version.
+    pub frames_newer: u64,
+    /// Envelopes seen before.
+    pub duplicates: u64,
+    /// Envelopes that do not open or do not belong where they came.
+    pub envelopes_refused: u64,
+    /// Envelopes for threads we do not know.
+    pub threads_unknown: u64,
+    /// Deposits that do not open.
+    pub deposits_refused: u64,
+    /// Messages in a lane that is not their capability's.
+    pub held_back: u64,
+    /// Envelopes not taken because too many wait.
+    pub order_full: u64,
+    /// Acknowledgements that do not verify.
+    pub acks_refused: u64,
+    /// Hellos that do not open or do not verify.
+    pub hellos_refused: u64,
+    /// Hellos over the bound of open requests.
+    pub hellos_over_bound: u64,
+    /// Hellos of blocked accounts.
+    pub hellos_blocked: u64,
+    /// Hellos that crossed one of ours.
+    pub hellos_crossed: u64,
+    /// Breaks of a hash chain.
+    pub chains_broken: u64,
+    /// Gaps seen.
+    pub gaps_seen: u64,
+    /// Gaps filled.
+    pub gaps_filled: u64,
+    /// Envelopes sent directly.
+    pub sent_direct: u64,
+    /// Envelopes deposited at relays.
+    pub sent_relay: u64,
+    /// Envelopes sent more than once.
+    pub sent_again: u64,
+    /// Answers of relays that deny.
+    pub relay_denied: u64,
+    /// Answers of relays that are full or ask for patience.
+    pub relay_busy: u64,
+    /// Commands repeated under their idempotency key.
+    pub commands_repeated: u64,
+}
+
+/// All the engine keeps between steps.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) numbers: Numbers,
+    numbers_before: Numbers,
+    pub(crate) counters: Counters,
+    counters_before: Counters,
+    /// The node's own address.
+    pub(crate) endpoint: Journaled<(), Endpoint>,
+    pub(crate) contacts: Journaled<(u16, AccountId), u32>,
+    pub(crate) peer_contacts: Journaled<(PeerKey, u32), ()>,
+    pub(crate) threads: Journaled<ThreadId, u32>,
+    /// Threads in which no other copy of this device can be ahead: fresh ones, and those whose peer said so.
+    pub(crate) safe_threads: Journaled<u32, ()>,
+    /// Personas with a relay that confirmed their boot number in this process.
+    pub(crate) safe_personas: Journaled<u16, ()>,
+    /// Personas of which another copy was seen.
+    pub(crate) cloned: Journaled<u16, ()>,
+    pub(crate) peers: Journaled<PeerKey, Peer>,
+    pub(crate) flights: Journaled<(PeerKey, u64), Flight>,
+    pub(crate) flying: Journaled<(u32, u64), (PeerKey, u64)>,
+    pub(crate) deliveries: Journaled<u32, Delivery>,
+    pub(crate) relays: Journaled<RelayKey, RelayLink>,
+    pub(crate) boxes: Journaled<Rid, BoxLink>,
+    pub(crate) calls: Journaled<u64, Pending>,
+    /// Outbox rows a put is under way for: (thread, envelope, relay).
+    pub(crate) putting: Journaled<(u32, u64, RelayKey), ()>,
+    /// By thread, author and envelope number.
+    pub(crate) held: Journaled<(ThreadId, [u8; 32], u64), Held>,
+    /// When each thread last sent an acknowledgement.
+    pub(crate) acked_ms: Journaled<u32, u64>,
+    pub(crate) timers: Timers,
+}
+
+macro_rules! each_map {
+    ($memory:ident, $method:ident) => {{
+        $memory.endpoint.$method();
+        $memory.contacts.$method();
+        $memory.peer_contacts.$method();
+        $memory.threads.$method();
+        $memory.safe_threads.$method();
+        $memory.safe_personas.$method();
+        $memory.cloned.$method();
+        $memory.peers.$method();
+        $memory.flights.$method();
+        $memory.flying.$method();
+        $memory.deliveries.$method();
+        $memory.relays.$method();
+        $memory.boxes.$method();
+        $memory.calls.$method();
+        $memory.putting.$method();
+        $memory.held.$method();
+        $memory.acked_ms.$method();
+        $memory.timers.$method();
+    }};
+}
+
+impl Memory {
+    /// The step succeeded.
+    pub(crate) fn keep(&mut self) {
+        self.numbers_before = self.numbers;
+        self.counters_before = self.counters;
+        each_map!(self, keep);
+    }
+
+    /// The step failed: everything is as before.
+    pub(crate) fn undo(&mut self) {
+        self.numbers = self.numbers_before;
+        self.counters = self.counters_before;
+        each_map!(self, undo);
+    }
+
+    pub(crate) fn wake_at(&self) -> Option<u64> {
+        self.timers.first_ms()
+    }
+
+    /// About how many bytes all this takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.contacts.memory_bytes(|_| 0)
+            + self.peer_contacts.memory_bytes(|()| 0)
+            + self.threads.memory_bytes(|_| 0)
+            + self.safe_threads.memory_bytes(|()| 0)
+            + self.peers.memory_bytes(|peer| peer.pending_in.len() * 16)
+            + self.flights.memory_bytes(|_| 0)
+            + self.flying.memory_bytes(|_| 0)
+            + self.deliveries.memory_bytes(|_| 0)
+            + self.relays.memory_bytes(|_| 0)
+            + self.boxes.memory_bytes(|_| 0)
+            + self.calls.memory_bytes(|_| 0)
+            + self.putting.memory_bytes(|()| 0)
+            + self.held.memory_bytes(|held| held.bytes)
+            + self.acked_ms.memory_bytes(|_| 0)
+            + self.timers.memory_bytes()
+    }
+}

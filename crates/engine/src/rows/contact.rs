@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records of people: contacts, requests, hellos on their way, invites.
+
+use comptoir_protocol::capability::Capability;
+use comptoir_protocol::id::{AccountId, PeerKey};
+use comptoir_protocol::identity::Endpoint;
+use comptoir_protocol::secret::Secret;
+
+use crate::rows::record::{choice, record};
+
+choice! {
+    /// Where a contact stands.
+    #[derive(Copy)]
+    pub enum Standing {
+        /// We said hello, or are about to.
+        0 Asked,
+        /// There is a thread.
+        1 Talking,
+        /// The hello came to nothing.
+        2 Failed,
+    }
+}
+
+record! {
+    /// Another account.
+    pub struct Contact {
+        /// Whose contact.
+        0 pub persona: u16,
+        /// Who.
+        1 pub account: AccountId,
+        /// The name they give themselves.
+        2 pub name: String,
+        /// The name the user gives them.
+        3 pub petname: Option<String>,
+        /// Where we stand.
+        4 pub standing: Standing,
+        /// The thread, once there is one.
+        5 pub thread: Option<u32>,
+        /// Their card bundle, the newest seen.
+        6 pub card: Vec<u8>,
+        /// Its number.
+        7 pub card_number: u64,
+        /// Where they can be dialed.
+        8 pub endpoints: Vec<Endpoint>,
+        /// What they let us write with.
+        9 pub capabilities: Vec<Capability>,
+        /// Silent.
+        10 pub muted: bool,
+        /// Nothing of theirs is taken, and they may not write.
+        11 pub blocked: bool,
+        /// Wall time at which the safety code was compared; 0 for never.
+        12 pub verified_ms: u64,
+        /// Wall time at which they became a contact.
+        13 pub added_ms: u64,
+        /// Which of our reach statements they were last told.
+        14 pub told: Vec<u8>,
+        /// What came from them and could not be used: of a newer version.
+        15 pub needs_newer: u64,
+        /// What came from them and was refused.
+        16 pub refused: u64,
+    }
+}
+
+impl Contact {
+    /// The name to show.
+    pub fn shown_name(&self) -> &str {
+        self.petname.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The sockets this contact was seen to own.
+    pub fn peers(&self) -> impl Iterator<Item = PeerKey> + '_ {
+        self.endpoints.iter().map(|endpoint| endpoint.key)
+    }
+}
+
+choice! {
+    /// Where a request stands.
+    #[derive(Copy)]
+    pub enum Decision {
+        /// The user has not decided.
+        0 Open,
+        /// Declined; a further hello of the account opens a new one.
+        1 Declined,
+        /// Declined for good.
+        2 Blocked,
+        /// Accepted.
+        3 Accepted,
+    }
+}
+
+record! {
+    /// Somebody who asks to talk.
+    pub struct Request {
+        /// Whom they ask.
+        0 pub persona: u16,
+        /// Who asks.
+        1 pub account: AccountId,
+        /// The name they give themselves.
+        2 pub name: String,
+        /// Why, in their words.
+        3 pub reason: String,
+        /// Wall time of arrival.
+        4 pub received_ms: u64,
+        /// The hello, opened and checked.
+        5 pub hello: Vec<u8>,
+        /// Where it stands.
+        6 pub decision: Decision,
+        /// The invite it came with.
+        7 pub invite: Option<u32>,
+    }
+}
+
+choice! {
+    /// How far a hello of ours has come.
+    pub enum AskStage {
+        /// The card must be fetched from a relay first.
+        0 Fetching {
+            /// The link.
+            0 link: String,
+        },
+        /// A box for the answer is being made.
+        1 Preparing,
+        /// Sealed; tried until a Welcome comes.
+        2 Asking {
+            /// The sealed hello. Sealed once; every try sends these bytes.
+            0 sealed: Vec<u8>,
+            /// The hash of the hello inside: the smaller of two that cross is the accepted one.
+            1 hash: [u8; 32],
+            /// Bytes and id of the deposit at the front door.
+            2 mid: [u8; 16],
+        },
+    }
+}
+
+record! {
+    /// A hello of ours on its way.
+    pub struct Asking {
+        /// What the owner reads.
+        0 pub reason: String,
+        /// The invite token of the link.
+        1 pub token: Option<Vec<u8>>,
+        /// The key package given away in the hello, as bytes.
+        2 pub package: Vec<u8>,
+        /// Its secrets, as crypto keeps them.
+        3 pub package_secret: Vec<u8>,
+        /// How far it has come.
+        4 pub stage: AskStage,
+        /// Wall time of the start.
+        5 pub made_ms: u64,
+        /// Tries so far.
+        6 pub tries: u32,
+        /// Nonce of the hello.
+        7 pub nonce: Secret,
+    }
+}
+
+record! {
+    /// An invite of ours.
+    pub struct Invite {
+        /// Whose.
+        0 pub persona: u16,
+        /// Its token's random id.
+        1 pub id: [u8; 16],
+        /// Wall time until which it is good.
+        2 pub expires_ms: u64,
+        /// How many may still use it.
+        3 pub uses_left: u32,
+        /// The link.
+        4 pub link: String,
+        /// The blob to put at a relay, until it is there.
+        5 pub blob: Option<Vec<u8>>,
+    }
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The rows: where everything the engine knows is kept. Keys are `space ‖ big-endian numbers`.
+//!
+//! Keys are not encrypted at rest, so none carries an account, a device or a name: local numbers only.
+
+pub mod account;
+pub mod contact;
+pub mod key;
+pub mod record;
+pub mod reach;
+pub mod thread;

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records of a thread: its counters, its messages in runs, and what it still owes to the other side.
+
+use comptoir_protocol::id::{DeviceId, Lane, PublicKey, RelayKey, ThreadId};
+use comptoir_protocol::runs::Runs;
+
+use crate::rows::record::{choice, record};
+
+record! {
+    /// A thread: all its counters. About 300 bytes for two people.
+    pub struct Thread {
+        /// Whose.
+        0 pub persona: u16,
+        /// With whom; absent for the self thread.
+        1 pub contact: Option<u32>,
+        /// The thread's name between nodes.
+        2 pub id: ThreadId,
+        /// Which MLS group carries it now.
+        3 pub incarnation: u32,
+        /// Everybody who ever wrote here; this device is the first. Their index stands in keys.
+        4 pub authors: Vec<Author>,
+        /// The number of the next envelope of this device.
+        5 pub envelope_next: u64,
+        /// The number of the next arrival.
+        6 pub arrival_next: u64,
+        /// The largest height among messages of others.
+        7 pub height_seen: u64,
+        /// Messages of others that the user has not read.
+        8 pub unread: u64,
+        /// An acknowledgement is owed.
+        9 pub ack_owed: bool,
+        /// The boot of the machine in which this thread was made: nobody can be ahead of us in it.
+        10 pub made_in_boot: [u8; 16],
+        /// Wall time of the last message.
+        11 pub last_ms: u64,
+        /// Bytes in the outbox.
+        12 pub outbox_bytes: u64,
+        /// Envelopes in the outbox.
+        13 pub outbox_count: u64,
+        /// Messages held back so far.
+        14 pub held_back: u64,
+        /// Wall time at which the thread was made.
+        15 pub made_ms: u64,
+    }
+}
+
+record! {
+    /// One device that writes into a thread.
+    pub struct Author {
+        /// Which.
+        0 pub device: DeviceId,
+        /// Orders authors in keys as their device ids do: numbers with room between them.
+        1 pub rank: u64,
+        /// Its envelopes received, by envelope number.
+        2 pub envelopes: Runs,
+        /// Its messages, by lane.
+        3 pub service: Track,
+        /// Its messages in the promotion lane.
+        4 pub promotion: Track,
+        /// Its leaf key, which signs acknowledgements.
+        5 pub leaf: Option<PublicKey>,
+    }
+}
+
+impl Author {
+    /// The counters of a lane.
+    pub fn track(&self, lane: Lane) -> &Track {
+        match lane {
+            Lane::Service => &self.service,
+            Lane::Promotion => &self.promotion,
+        }
+    }
+    /// The counters of a lane.
+    pub fn track_mut(&mut self, lane: Lane) -> &mut Track {
+        match lane {
+            Lane::Service => &mut self.service,
+            Lane::Promotion => &mut self.promotion,
+        }
+    }
+}
+
+record! {
+    /// One author's messages in one lane.
+    #[derive(Default)]
+    pub struct Track {
+        /// What is here. For this device: what it wrote.
+        0 pub have: Runs,
+        /// Own messages that a device of the other side has.
+        1 pub delivered: Runs,
+        /// Own: read by the other side up to here. Another's: read by the user up to here.
+        2 pub read: u64,
+        /// Hashes of batches whose successor is not here: (last sequence, hash). The newest always, and one at each hole.
+        3 pub tips: Vec<Tip>,
+        /// What successors said about batches that are not here: (last sequence of the missing batch, its hash).
+        4 pub expected: Vec<Tip>,
+    }
+}
+
+record! {
+    /// A point of a hash chain.
+    pub struct Tip {
+        /// The last message of the batch.
+        0 pub sequence: u64,
+        /// The batch's hash.
+        1 pub hash: [u8; 32],
+    }
+}
+
+record! {
+    /// Messages of one batch that share a row.
+    pub struct RunPart {
+        /// Index of the author.
+        0 pub author: u16,
+        /// The lane.
+        1 pub lane: Lane,
+        /// Sequence of the first message here.
+        2 pub from: u64,
+        /// Wall time of arrival, or of writing.
+        3 pub wall_ms: u64,
+        /// The messages, one after the other.
+        4 pub items: Vec<Item>,
+        /// Not shown: it came in a lane it did not belong to.
+        5 pub held_back: bool,
+        /// It came after later ones of the same author.
+        6 pub late: bool,
+        /// Place height of all of them.
+        7 pub height: u64,
+    }
+}
+
+record! {
+    /// One message in its row.
+    pub struct Item {
+        /// The body as sent: header, kind and content. Empty when erased.
+        0 pub body: Vec<u8>,
+        /// The kind, 0 when erased.
+        1 pub kind: u32,
+        /// Wall time of the last edit; 0 for none.
+        2 pub edited_ms: u64,
+        /// Not for the user: it told the node something.
+        3 pub silent: bool,
+    }
+}
+
+record! {
+    /// Where a batch stands by place.
+    pub struct PlaceEntry {
+        /// Under which arrival its row lies.
+        0 pub arrival: u64,
+        /// Its last message.
+        1 pub to: u64,
+        /// Index of the author.
+        2 pub author: u16,
+    }
+}
+
+record! {
+    /// Where a batch lies, by its last sequence.
+    pub struct SequenceEntry {
+        /// Under which arrival.
+        0 pub arrival: u64,
+        /// Its first message.
+        1 pub from: u64,
+        /// Its height.
+        2 pub height: u64,
+    }
+}
+
+choice! {
+    /// What is owed to the other side.
+    pub enum OutboxBody {
+        /// A batch not yet encrypted: it waits until it is sure that no clone of this device writes.
+        0 Plain {
+            /// The batch.
+            0 batch: Vec<u8>,
+        },
+        /// An encoded parcel. Encrypted once; every try sends these bytes.
+        1 Sealed {
+            /// The parcel.
+            0 parcel: Vec<u8>,
+        },
+    }
+}
+
+choice! {
+    /// What an outbox row carries.
+    #[derive(Copy)]
+    pub enum Cargo {
+        /// Messages.
+        0 Messages,
+        /// The Welcome of a thread.
+        1 Welcome,
+    }
+}
+
+record! {
+    /// How far an outbox row has come. Small, since it is written again with each step on the way.
+    pub struct OutboxState {
+        /// What it carries.
+        0 pub cargo: Cargo,
+        /// The lane.
+        1 pub lane: Lane,
+        /// The first message.
+        2 pub from: u64,
+        /// The last message.
+        3 pub to: u64,
+        /// Wall time at which it was written.
+        4 pub made_ms: u64,
+        /// Relays that have it on disk.
+        5 pub stored: Vec<RelayKey>,
+        /// Size of the body row.
+        6 pub bytes: u64,
+        /// A peer has it on disk (its unsigned word on an authenticated stream).
+        7 pub confirmed: bool,
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The step: all that follows from one input.
+
+use comptoir_protocol::frame::RelayRequest;
+use comptoir_protocol::id::PeerKey;
+use comptoir_protocol::relay::RelayDescriptor;
+
+use comptoir_protocol::secret::Secret;
+use crate::seam::answer::{Answer, Refusal};
+use crate::seam::event::Event;
+use crate::seam::input::CommandId;
+
+/// All that follows from one input.
+///
+/// > Commit `writes` as one atomic, durable batch; only then send, dial, call, answer and show.
+///
+/// `sends`, `dials` and `calls` only say "now": whatever of them is lost is derived again from rows.
+#[must_use]
+#[derive(Debug, Default)]
+pub struct Step {
+    /// One atomic batch, each key at most once.
+    pub writes: Vec<Write>,
+    /// Frames for connected peers, in this order per peer.
+    pub sends: Vec<Send>,
+    /// Peers to connect to; answered by `PeerConnected` or `DialFailed`.
+    pub dials: Vec<Dial>,
+    /// Calls to relays; each is answered once, unless the relay goes down.
+    pub calls: Vec<RelayCall>,
+    /// Numbered events; already among the writes.
+    pub events: Vec<(u64, Event)>,
+    /// Answers to commands.
+    pub answers: Vec<(CommandId, Result<Answer, Refusal>)>,
+    /// Monotonic time at which a `Tick` is due. It replaces the one of the step before.
+    pub wake_at: Option<u64>,
+}
+
+/// One change of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// The row has this value now.
+    Put {
+        /// Which.
+        key: Vec<u8>,
+        /// What.
+        value: Vec<u8>,
+    },
+    /// The row is gone.
+    Delete {
+        /// Which.
+        key: Vec<u8>,
+    },
+}
+
+/// A frame for a connected peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// To whom.
+    pub peer: PeerKey,
+    /// An encoded `PeerFrame`.
+    pub frame: Vec<u8>,
+}
+
+/// A peer to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dial {
+    /// Who must answer there.
+    pub peer: PeerKey,
+    /// Where.
+    pub addresses: Vec<String>,
+}
+
+/// A call to a relay. The client signs it with the challenge of its stream and keeps no state.
+#[derive(Clone, Debug)]
+pub struct RelayCall {
+    /// Which relay, and where.
+    pub relay: RelayDescriptor,
+    /// Comes back with the answer.
+    pub call: u64,
+    /// What is asked.
+    pub request: RelayRequest,
+    /// Seed of the Ed25519 key that signs. If left unset: the request needs no signature.
+    pub signer: Option<Secret>,
+}
