@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The token: who asks, and what they may do.
 
+mod caller;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use self::caller::Tokens;
+pub use self::caller::{Caller, TOKENS_MAX, secret_hash, secret_text};
 use crate::id::{PersonaName, TokenId};
 use crate::time::Timestamp;
 
