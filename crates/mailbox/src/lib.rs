@@ -1,2 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A relay's store-and-forward: pure rules over a view, and their backend on kv.
+//!
+//! [`Rules`] decide: `handle(incoming, now, disk, rng, view) -> Step`, without disk, clock or randomness of their own.
+//! A relay cannot read what it stores; it knows boxes, capabilities, sizes and times, and enforces what the owner of a
+//! box granted.
+//!
+//! The order of work for a frame from a stranger, cheapest first: take the stream's tokens for [`cost`], ask
+//! [`KvMailbox::preview`] whether the request can lead to anything, prove it with [`Incoming::open`], hand it to the
+//! backend, and answer when its commit is durable.
+
+mod config;
+mod error;
+mod rules;
+
+pub use config::{
+    BLOB_BYTES_MAX, BLOB_TTL_S_MAX, BOOT_IDLE_MS, BOX_BYTES_MAX, BOX_IDLE_MS, BOX_ITEMS_MAX, Config, DiskLevel,
+    FETCH_ITEMS_MAX, FETCH_WAIT_S_MAX, ITEM_TTL_S_MAX, Limits, PACKAGES_MAX, PACKAGES_TAKEN_A_DAY_MAX, READER_STALE_MS,
+    REQUEST_TTL_S_MAX, REQUESTS_BY_PUZZLE_MAX, REQUESTS_MAX, TOKENS_MAX,
+};
+pub use error::MailboxError;
+pub use rules::{Changes, Incoming, Look, News, Outcome, Row, Rules, Step, TicketTerms, View, cost, issue_ticket};

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The incoming request: read, and proved to be its signer's on this stream of this relay.
+
+use comptoir_protocol::DecodeError;
+use comptoir_protocol::error::VerifyError;
+use comptoir_protocol::frame::{AnswerFrame, ErrorCode, RelayAnswer, RelayRequest, SignedRequest};
+use comptoir_protocol::id::{PublicKey, RelayKey};
+
+/// A request that may be decided. Made by [`Incoming::open`] alone, so no rule sees an unproved signer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    request_id: u64,
+    request: RelayRequest,
+    signer: Option<PublicKey>,
+}
+
+impl Incoming {
+    /// Reads a request and checks its signature against the stream's challenge, or says what to answer instead.
+    ///
+    /// Costs an Ed25519 check, so take the stream's tokens for [`cost`] first, and ask the backend's `preview` whether
+    /// the request can lead to anything. May run on any thread.
+    pub fn open(request: &SignedRequest, relay: &RelayKey, challenge: &[u8; 32]) -> Result<Self, AnswerFrame> {
+        let request_id = request.request_id;
+        match request.open(relay, challenge) {
+            Ok((request, signer)) => Ok(Self { request_id, request, signer }),
+            Err(error) => Err(AnswerFrame { request_id, answer: answer_to(&error) }),
+        }
+    }
+
+    /// The number its answer repeats.
+    #[must_use]
+    pub fn request_id(&self) -> u64 {
+        self.request_id
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub fn request(&self) -> &RelayRequest {
+        &self.request
+    }
+
+    /// The key that stands for it, where one does.
+    #[must_use]
+    pub fn signer(&self) -> Option<PublicKey> {
+        self.signer
+    }
+
+    /// The same request, to be answered at once: what a fetch becomes when its wait is over.
+    #[must_use]
+    pub fn without_wait(mut self) -> Self {
+        if let RelayRequest::Fetch { wait_s, .. } = &mut self.request {
+            *wait_s = 0;
+        }
+        self
+    }
+}
+
+/// A false signature is answered as a revoked capability is: whoever guesses at boxes learns nothing from the difference.
+fn answer_to(error: &VerifyError) -> RelayAnswer {
+    match error {
+        VerifyError::Decode(error) => malformed(error),
+        _ => RelayAnswer::Denied,
+    }
+}
+
+/// The answer to bytes that are no request.
+pub(crate) fn malformed(error: &DecodeError) -> RelayAnswer {
+    let code = if error.needs_newer() { ErrorCode::NeedsNewer } else { ErrorCode::Malformed };
+    RelayAnswer::Error { code, text: error.to_string() }
+}
+
+/// What a request costs the relay, in units of one small read: for the caller's token bucket, before any signature work.
+#[must_use]
+pub fn cost(request: &RelayRequest) -> u32 {
+    match request {
+        RelayRequest::Info | RelayRequest::Puzzle { .. } => 1,
+        RelayRequest::BlobGet { .. } => 2,
+        // A signature check, and a page read.
+        RelayRequest::Fetch { .. } | RelayRequest::List { .. } | RelayRequest::Subscribe { .. } => 4,
+        // A signature check and a commit.
+        RelayRequest::Put { .. }
+        | RelayRequest::Ack { .. }
+        | RelayRequest::Boot { .. }
+        | RelayRequest::BlobPut { .. }
+        | RelayRequest::BlobDrop { .. }
+        | RelayRequest::KeyPackagesPut { .. }
+        | RelayRequest::KeyPackageTake { .. }
+        | RelayRequest::Grant { .. }
+        | RelayRequest::Revoke { .. }
+        | RelayRequest::ReaderAdd { .. }
+        | RelayRequest::ReaderRemove { .. }
+        | RelayRequest::Move { .. }
+        | RelayRequest::Delete { .. } => 5,
+        // Two signature checks, and something that lasts.
+        RelayRequest::Create { .. } | RelayRequest::PutOpen { .. } => 20,
+    }
+}
