@@ -159,6 +159,7 @@ impl Writer {
 pub struct Reader<'b> {
     decoder: Decoder<'b>,
     depth: u32,
+    skipped: u32,
 }
 
 /// A map being read: its fields must ascend.
@@ -177,6 +178,7 @@ impl<'b> Reader<'b> {
         Self {
             decoder: Decoder::new(bytes),
             depth: 0,
+            skipped: 0,
         }
     }
 
@@ -192,6 +194,12 @@ impl<'b> Reader<'b> {
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.decoder.input().len() - self.decoder.position()
+    }
+
+    /// Unknown fields skipped so far. A value that had some would be written back without them, as other bytes.
+    #[must_use]
+    pub fn skipped_fields(&self) -> u32 {
+        self.skipped
     }
 
     /// Reads an unsigned integer.
@@ -318,6 +326,7 @@ impl<'b> Reader<'b> {
         if number < SKIPPABLE_FIELD_MIN {
             return Err(DecodeError::NeedsNewer { field: number });
         }
+        self.skipped += 1;
         self.skip_value()
     }
 

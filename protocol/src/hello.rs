@@ -13,7 +13,9 @@ use crate::error::VerifyError;
 use crate::id::StatementHash;
 use crate::identity::{CardBundle, ContactCard, DeviceList, LeafCredential, VerifiedCard};
 use crate::invite::InviteToken;
-use crate::limits::{HELLO_KEY_PACKAGE_BYTES_MAX, HELLO_PLAIN_BYTES_MAX, REASON_BYTES_MAX};
+use crate::limits::{
+    HELLO_KEY_PACKAGE_BYTES_MAX, HELLO_PLAIN_BYTES_MAX, HELLO_REPLY_ADDRESSES_MAX, REASON_BYTES_MAX,
+};
 use crate::signed::Signed;
 use crate::wire_map;
 
@@ -43,6 +45,9 @@ impl Hello {
     /// Takes the device list out when the hello would be too large with it, then checks all bounds. On error nothing
     /// can be left out any more: the card or the reason must become shorter.
     pub fn fitted(mut self) -> Result<Self, DecodeError> {
+        if let Some(reply) = &mut self.reply {
+            reply.relay.addresses.truncate(HELLO_REPLY_ADDRESSES_MAX);
+        }
         if self.to_bytes().len() > HELLO_PLAIN_BYTES_MAX {
             self.list = None;
         }

@@ -30,6 +30,9 @@ pub mod tag;
 pub mod ticket;
 pub mod time;
 
+#[cfg(test)]
+mod samples;
+
 pub use codec::{Reader, Wire, Writer};
 pub use error::{DecodeError, VerifyError};
 pub use signed::{Signable, Signed, Verified};

@@ -57,6 +57,9 @@ pub const HELLO_PLAIN_BYTES_MAX: usize = HELLO_BYTES_MAX - HELLO_SEAL_BYTES;
 /// The key package inside a hello: about 350 bytes of MLS and a credential with [`ROTATIONS_MAX`] rotations.
 pub const HELLO_KEY_PACKAGE_BYTES_MAX: usize = 2 * KIB;
 
+/// Addresses of the relay that a hello's reply capability names; the card has the others.
+pub const HELLO_REPLY_ADDRESSES_MAX: usize = 2;
+
 /// The reason a stranger gives, in UTF-8 bytes: a few sentences, and no room for an advertisement.
 pub const REASON_BYTES_MAX: usize = 500;
 

@@ -11,6 +11,7 @@ use crate::wire_map;
 /// was refused keeps the message and sends it again, and the contiguous part swallows ranges as holes fill.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Runs {
+    /// All sequences up to this one are known.
     contiguous: u64,
     /// Ascending, inclusive, never touching one another or the contiguous part.
     ranges: Vec<(u64, u64)>,
