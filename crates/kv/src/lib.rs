@@ -121,10 +121,12 @@ fn check_key(key: &[u8]) -> Result<(), KvError> {
     }
 }
 
-type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+/// The keys a scan walks, for [`BTreeMap::range`].
+pub type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
-/// The range of keys a scan walks, the reserved space left out.
-fn scan_bounds(prefix: &[u8], from: Option<&[u8]>, reverse: bool) -> Option<Bounds> {
+/// The keys that [`Kv::scan`] walks for these arguments, the reserved space left out; none when there can be none. For
+/// whoever lays rows of its own over those of a store.
+pub fn scan_bounds(prefix: &[u8], from: Option<&[u8]>, reverse: bool) -> Option<Bounds> {
     let mut low = if prefix.is_empty() {
         vec![RESERVED_SPACE + 1]
     } else {
