@@ -117,60 +117,89 @@ impl Drop for Queue {
     }
 }
 
-/// Who writes a frame of length zero when nothing else was written for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// This side does.
-    Shown,
-    /// Only the other side does; this one answers.
-    Answered,
+/// When a writer shows life by itself, and when it gives up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Writes a frame of length zero after this long without another. `None`: only the other side does.
+    keepalive: Option<Duration>,
+    /// A write may stand still for this long.
+    stall_max: Duration,
+}
+
+impl Pace {
+    /// Of a peer, and of a relay's client.
+    pub(crate) const LIVELY: Self = Self {
+        keepalive: Some(KEEPALIVE),
+        stall_max: WRITE_STALL_MAX,
+    };
+    /// Of a relay, which answers signs of life and sends none of its own.
+    pub(crate) const ANSWERING: Self = Self {
+        keepalive: None,
+        stall_max: WRITE_STALL_MAX,
+    };
 }
 
 /// Writes what `queue` holds until it is closed and empty, then closes the stream. All frames that wait when the
 /// stream is free go out together. Not cancel-safe: a cancelled write may have cut a frame, so the stream is lost.
 pub(crate) async fn write_all<W: AsyncWrite + Unpin>(
     queue: &Queue,
-    mut stream: W,
-    life: Life,
+    stream: W,
+    pace: Pace,
 ) -> Result<(), StreamError> {
+    let mut writer = Writer {
+        stream,
+        stall_max: pace.stall_max,
+    };
     let mut batch = Vec::new();
     loop {
-        let filled = match life {
-            Life::Shown => timeout(KEEPALIVE, queue.take(&mut batch)).await,
-            Life::Answered => Ok(queue.take(&mut batch).await),
+        let filled = match pace.keepalive {
+            Some(pause) => timeout(pause, queue.take(&mut batch)).await,
+            None => Ok(queue.take(&mut batch).await),
         };
         match filled {
-            Ok(true) => write_batch(&mut stream, &batch).await?,
-            Ok(false) => return progress(stream.close()).await,
-            Err(_) => write_batch(&mut stream, &SIGN_OF_LIFE).await?,
+            Ok(true) => writer.write(&batch).await?,
+            Ok(false) => return writer.close().await,
+            Err(_) => writer.write(&SIGN_OF_LIFE).await?,
         }
         batch.clear();
         batch.shrink_to(BUFFER_KEPT);
     }
 }
 
-async fn write_batch<W: AsyncWrite + Unpin>(
-    stream: &mut W,
-    batch: &[u8],
-) -> Result<(), StreamError> {
-    for part in batch.chunks(WRITE_BYTES) {
-        let mut rest = part;
-        while !rest.is_empty() {
-            let written = progress(stream.write(rest)).await?;
-            if written == 0 {
-                return Err(StreamError::Broken("the stream takes no more bytes".into()));
-            }
-            rest = rest.get(written..).unwrap_or_default();
-        }
-    }
-    progress(stream.flush()).await
+/// A stream each of whose steps must come to an end.
+struct Writer<W> {
+    stream: W,
+    stall_max: Duration,
 }
 
-async fn progress<T>(step: impl Future<Output = std::io::Result<T>>) -> Result<T, StreamError> {
-    match timeout(WRITE_STALL_MAX, step).await {
+impl<W: AsyncWrite + Unpin> Writer<W> {
+    async fn write(&mut self, batch: &[u8]) -> Result<(), StreamError> {
+        for part in batch.chunks(WRITE_BYTES) {
+            let mut rest = part;
+            while !rest.is_empty() {
+                let written = progress(self.stall_max, self.stream.write(rest)).await?;
+                if written == 0 {
+                    return Err(StreamError::Broken("the stream takes no more bytes".into()));
+                }
+                rest = rest.get(written..).unwrap_or_default();
+            }
+        }
+        progress(self.stall_max, self.stream.flush()).await
+    }
+
+    async fn close(mut self) -> Result<(), StreamError> {
+        progress(self.stall_max, self.stream.close()).await
+    }
+}
+
+async fn progress<T>(
+    max: Duration,
+    step: impl Future<Output = std::io::Result<T>>,
+) -> Result<T, StreamError> {
+    match timeout(max, step).await {
         Ok(result) => result.map_err(broken),
         Err(_) => Err(StreamError::Stalled {
-            seconds: Duration::as_secs(&WRITE_STALL_MAX),
+            seconds: max.as_secs(),
         }),
     }
 }
@@ -213,7 +242,7 @@ mod tests {
         queue.close();
         assert_eq!(queue.push(b"three"), Err(SendError::NotConnected));
         let mut written = Cursor::new(Vec::new());
-        write_all(&queue, &mut written, Life::Shown).await.unwrap();
+        write_all(&queue, &mut written, Pace::LIVELY).await.unwrap();
         assert_eq!(written.into_inner(), b"\0\0\0\x03one\0\0\0\0\0\0\0\x03two");
     }
 
@@ -269,13 +298,24 @@ mod tests {
         );
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_idle_writer_shows_life_and_an_answering_one_does_not() {
-        for (life, expected) in [(Life::Shown, 3), (Life::Answered, 0)] {
+        let pause = Duration::from_millis(20);
+        let lively = Pace {
+            keepalive: Some(pause),
+            ..Pace::LIVELY
+        };
+        for (pace, expected) in [(lively, 3..=25), (Pace::ANSWERING, 0..=0)] {
             let queue = queue();
             let mut written = Cursor::new(Vec::new());
-            let _ = timeout(KEEPALIVE * 7 / 2, write_all(&queue, &mut written, life)).await;
-            assert_eq!(written.into_inner().len(), expected * LENGTH_BYTES);
+            let _ = timeout(pause * 25, write_all(&queue, &mut written, pace)).await;
+            let written = written.into_inner();
+            assert!(written.iter().all(|&byte| byte == 0));
+            assert!(
+                expected.contains(&(written.len() / LENGTH_BYTES)),
+                "{}",
+                written.len()
+            );
         }
     }
 
@@ -304,13 +344,15 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_stuck_stream_ends_its_writer() {
         let queue = queue();
         queue.push(b"x").unwrap();
-        let stalled = StreamError::Stalled {
-            seconds: WRITE_STALL_MAX.as_secs(),
+        let pace = Pace {
+            keepalive: None,
+            stall_max: Duration::from_millis(20),
         };
-        assert_eq!(write_all(&queue, Stuck, Life::Shown).await, Err(stalled));
+        let end = write_all(&queue, Stuck, pace).await;
+        assert_eq!(end, Err(StreamError::Stalled { seconds: 0 }));
     }
 }

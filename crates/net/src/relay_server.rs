@@ -16,7 +16,7 @@ use crate::bucket::{Bucket, SourceBuckets};
 use crate::config::RelayLimits;
 use crate::error::StreamError;
 use crate::framing::FrameReader;
-use crate::queue::{self, FrameSender, Life, Queue, Waiting};
+use crate::queue::{self, FrameSender, Pace, Queue, Waiting};
 
 /// Streams that may wait to be taken from the acceptor. Full: a new one is closed, and its client comes back later.
 const ACCEPT_MAX: usize = 256;
@@ -99,7 +99,7 @@ impl Server {
         tokio::spawn({
             let (queue, broken) = (queue.clone(), broken.clone());
             async move {
-                if let Err(error) = queue::write_all(&queue, writing, Life::Answered).await {
+                if let Err(error) = queue::write_all(&queue, writing, Pace::ANSWERING).await {
                     tracing::debug!(connection, %error, "a mailbox stream can no longer be written");
                 }
                 queue.close();

@@ -14,7 +14,7 @@ use crate::config::SILENCE_MAX;
 use crate::error::StreamError;
 use crate::framing::FrameReader;
 use crate::handle::{NetEvent, Shared};
-use crate::queue::{self, Life, Queue};
+use crate::queue::{self, Pace, Queue};
 
 /// What a session works with. All events of one peer come from its one running session, so they cannot overtake
 /// each other.
@@ -55,7 +55,7 @@ impl Session {
     ) -> Result<(), StreamError> {
         let (reading, writing) = stream.split();
         let reads = std::pin::pin!(self.read(reading));
-        let writes = std::pin::pin!(queue::write_all(queue, writing, Life::Shown));
+        let writes = std::pin::pin!(queue::write_all(queue, writing, Pace::LIVELY));
         match select(reads, writes).await {
             Either::Left((end, _)) | Either::Right((end, _)) => end,
         }

@@ -143,10 +143,8 @@ async fn the_buffer_shrinks_when_little_arrives() {
     for _ in 0..20 {
         bytes.extend(framed(b"small"));
     }
-    let sizes = vec![9; 20]
-        .into_iter()
-        .chain(vec![4096; FRAME_BYTES_MAX / 4096 + 1])
-        .collect();
+    // Taken from the end: the large frame in pieces of 4 KiB and its last 4 bytes, then the small ones.
+    let sizes = [vec![9; 20], vec![4], vec![4096; FRAME_BYTES_MAX / 4096]].concat();
     let (frames, end, buffer) = read_all(bytes, sizes).await;
     assert_eq!((frames.len(), end), (21, Ok(())));
     assert!(buffer <= BUFFER_MIN * 2, "{buffer}");

@@ -16,7 +16,7 @@ use crate::address;
 use crate::config::SILENCE_MAX;
 use crate::error::{DialFailure, RelayDown, StreamError};
 use crate::framing::FrameReader;
-use crate::queue::{self, Life, Queue};
+use crate::queue::{self, Pace, Queue};
 use crate::streams::{MAILBOX_PROTOCOL, OpenFailure, StreamEvent, Streams};
 use crate::swarm::describe;
 use crate::transport;
@@ -126,7 +126,7 @@ impl Connection {
         let (reading, writing) = stream.split();
         tokio::select! {
             end = read(reading, events) => end.map_or_else(RelayDown::Stream, |()| RelayDown::Closed),
-            end = queue::write_all(queue, writing, Life::Shown) => {
+            end = queue::write_all(queue, writing, Pace::LIVELY) => {
                 end.map_or_else(RelayDown::Stream, |()| RelayDown::Closed)
             }
             () = closed(&mut swarm) => RelayDown::Closed,
