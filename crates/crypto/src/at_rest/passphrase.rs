@@ -40,7 +40,7 @@ impl PassphraseCost {
         Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
     }
 
-    fn key(self, passphrase: &[u8], salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, UnlockError> {
+    pub(super) fn key(self, passphrase: &[u8], salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, UnlockError> {
         let mut key = Zeroizing::new([0; 32]);
         self.argon2()?
             .hash_password_into(passphrase, salt, key.as_mut())

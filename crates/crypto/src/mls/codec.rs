@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The encoding of OpenMLS's entities: CBOR, because they can only be read back from a format that names its
 //! fields; with every array of small numbers turned into a byte string, because serde writes a key that way
-//! and half of the bytes would be the numbers' headers.
+//! and half of the bytes would be the numbers' headers; and with every time as zero. OpenMLS stamps the secrets of
+//! an epoch with the wall clock, for a policy of deletion by age that we do not use; a row must not depend on it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -63,6 +64,9 @@ fn head(input: &[u8]) -> Option<(u8, u64, usize)> {
     Some((major, argument, size))
 }
 
+/// The two fields of a `SystemTime` as serde names them, with the head of a CBOR text.
+const CLOCK_FIELDS: [&[u8]; 2] = [b"\x70secs_since_epoch", b"\x71nanos_since_epoch"];
+
 /// Copies one item, arrays of bytes as byte strings. None for what the encoder above never writes
 /// (indefinite lengths) and for nesting beyond `depth`.
 fn pack(input: &mut &[u8], output: &mut Vec<u8>, depth: usize) -> Option<()> {
@@ -93,8 +97,15 @@ fn pack(input: &mut &[u8], output: &mut Vec<u8>, depth: usize) -> Option<()> {
         5 => {
             output.extend_from_slice(start);
             *input = rest;
-            for _ in 0..argument.checked_mul(2)? {
+            for _ in 0..argument {
+                let key = *input;
                 pack(input, output, depth)?;
+                let start = output.len();
+                pack(input, output, depth)?;
+                if CLOCK_FIELDS.iter().any(|field| key.starts_with(field)) {
+                    output.truncate(start);
+                    output.push(0);
+                }
             }
         }
         6 => {

@@ -6,7 +6,10 @@ use comptoir_protocol::codec::{DecodeError, at_most};
 use comptoir_protocol::id::{AccountId, DeviceId, PublicKey, ThreadId};
 use comptoir_protocol::{Wire, wire_choice, wire_map, wire_number};
 use openmls::extensions::ExtensionValidator;
-use openmls::prelude::{Extension, ExtensionType, Extensions, UnknownExtension};
+use openmls::prelude::{
+    CredentialType, Extension, ExtensionType, Extensions, GroupContext, InvalidExtensionError,
+    RequiredCapabilitiesExtension, UnknownExtension,
+};
 
 /// The rule set this build follows.
 pub const RULES: u32 = 1;
@@ -194,6 +197,25 @@ pub enum ExtensionError {
         /// Why.
         cause: DecodeError,
     },
+}
+
+/// The two extensions of a group: our context, and the demand that every leaf understands it.
+pub(crate) fn group_extensions(
+    context: &ComptoirContext,
+) -> Result<Extensions<GroupContext>, InvalidExtensionError> {
+    Extensions::from_vec(vec![
+        Extension::RequiredCapabilities(required()),
+        extension(CONTEXT_EXTENSION, context),
+    ])
+}
+
+/// What a leaf must support to be in a thread. OpenMLS takes a change of context only if this lists its type.
+pub(crate) fn required() -> RequiredCapabilitiesExtension {
+    RequiredCapabilitiesExtension::new(
+        &[CONTEXT_EXTENSION, LEAF_EXTENSION].map(ExtensionType::Unknown),
+        &[],
+        &[CredentialType::Basic],
+    )
 }
 
 pub(crate) fn extension(number: u16, value: &impl Wire) -> Extension {

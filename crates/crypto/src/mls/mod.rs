@@ -35,3 +35,6 @@ pub use thread::{
     Added, CommitSummary, Committed, FORWARD_MAX, Joined, Member, MlsThread, OUT_OF_ORDER_MAX,
     Opened, PAST_EPOCHS_MAX, Ratchet, RowChange, Rows,
 };
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use openmls::prelude::{Extensions, GroupContext, LeafNodeIndex, Proposal, Propos
 
 use super::context::{
     CONTEXT_EXTENSION, CommitPolicy, ComptoirContext, ExtensionError, RULES, Role, ThreadKind,
-    read_extension,
+    read_extension, required,
 };
 use super::leaf::{self, LeafError};
 use super::package::{KeyPackageError, VerifiedKeyPackage, verify_package};
@@ -130,12 +130,12 @@ pub(crate) fn judge(
     Ok(Judged { added, removed, committer: renewed, context_after })
 }
 
-/// Reads the context of a group: our extension, and no other.
+/// Reads the context of a group: our extension and its demand, and no other.
 pub(crate) fn read_context(
     extensions: &Extensions<GroupContext>,
 ) -> Result<ComptoirContext, CommitFault> {
     let context: ComptoirContext = read_extension(extensions, CONTEXT_EXTENSION)?;
-    if extensions.iter().count() != 1 {
+    if extensions.iter().count() != 2 || extensions.required_capabilities() != Some(&required()) {
         return Err(CommitFault::ForeignExtension);
     }
     if context.rules != RULES {

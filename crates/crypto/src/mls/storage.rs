@@ -72,6 +72,11 @@ impl Overlay {
         self.secrets_changed.get()
     }
 
+    #[cfg(test)]
+    pub(crate) fn restore_secrets_changed(&self, changed: bool) {
+        self.secrets_changed.set(changed);
+    }
+
     /// From now on every write of the message secrets is made (`true`) or only noted (`false`).
     pub(crate) fn set_encode_secrets(&self, encode: bool) {
         self.encode_secrets.set(encode);

@@ -27,7 +27,7 @@ pub use commit::{Added, CommitSummary, Committed};
 pub use join::Joined;
 pub use message::Opened;
 
-use super::context::{CONTEXT_EXTENSION, ComptoirContext, LEAF_EXTENSION, LeafKinds, extension};
+use super::context::{ComptoirContext, LEAF_EXTENSION, LeafKinds, extension, group_extensions};
 use super::crypto::{SUITE, StepCrypto};
 use super::error::CreateError;
 use super::leaf::{self, KnownLeaf, Leaf, LeafError, capabilities, credential_hash};
@@ -88,22 +88,29 @@ impl MlsThread {
         leaf: &Leaf,
         seed: StepSeed,
     ) -> Result<Self, CreateError> {
+        let own = leaf::verify(&leaf.credential_with_key().credential, &leaf.key.public().0)?;
+        Self::found(context, leaf, own.into(), seed)
+    }
+
+    fn found(
+        context: ComptoirContext,
+        leaf: &Leaf,
+        own: KnownLeaf,
+        seed: StepSeed,
+    ) -> Result<Self, CreateError> {
         let overlay = Overlay::default();
-        overlay.set_encode_secrets(true);
         let crypto = StepCrypto::seeded(seed);
         let config = create_config(&context, &leaf.kinds)?;
+        let credential = leaf.credential_with_key();
+        let known = KnownLeaves::from([(credential_hash(&credential.credential), own)]);
         let group = MlsGroup::new_with_group_id(
             &Provider::new(&crypto, &overlay),
             &leaf.key,
             &config,
             GroupId::from_slice(&context.group_id()),
-            leaf.credential_with_key(),
+            credential,
         )
         .map_err(|e| CreateError::Mls(e.to_string()))?;
-        overlay.set_encode_secrets(false);
-        let credential = &leaf.credential_with_key().credential;
-        let own = leaf::verify(credential, &leaf.key.public().0)?;
-        let known = KnownLeaves::from([(credential_hash(credential), own.into())]);
         let leaf_key = leaf.key.clone();
         Ok(Self { group, overlay, leaf_key, context, known, sent: false, row_bytes: 0 })
     }
@@ -219,8 +226,7 @@ fn create_config(
     kinds: &LeafKinds,
 ) -> Result<MlsGroupCreateConfig, CreateError> {
     let failed = |e: &dyn fmt::Display| CreateError::Mls(e.to_string());
-    let context_extensions = Extensions::single(extension(CONTEXT_EXTENSION, context))
-        .map_err(|e| failed(&e))?;
+    let context_extensions = group_extensions(context).map_err(|e| failed(&e))?;
     let leaf_extensions =
         Extensions::single(extension(LEAF_EXTENSION, kinds)).map_err(|e| failed(&e))?;
     let builder = MlsGroupCreateConfig::builder()
@@ -246,5 +252,34 @@ fn join_config() -> MlsGroupJoinConfig {
         .build()
 }
 
+/// What only tests may do: look at secrets, and play a node whose own checks are off.
 #[cfg(test)]
-mod tests;
+impl MlsThread {
+    pub(crate) fn create_unchecked(
+        context: ComptoirContext,
+        leaf: &Leaf,
+        seed: StepSeed,
+    ) -> Result<Self, CreateError> {
+        let own = KnownLeaf {
+            account: AccountId([0; 32]),
+            device: DeviceId([0; 32]),
+            leaf_key: leaf.key.public(),
+            use_id: [0; 16],
+            left_at: None,
+        };
+        Self::found(context, leaf, own, seed)
+    }
+
+    pub(crate) fn leaf_key_secret(&self) -> [u8; 32] {
+        *self.leaf_key.to_secret()
+    }
+
+    pub(crate) fn ratchet_bytes(&mut self) -> Vec<u8> {
+        let sent = self.sent;
+        let changed = self.overlay.secrets_changed();
+        let row = self.ratchet_row();
+        self.sent = sent;
+        self.overlay.restore_secrets_changed(changed);
+        row
+    }
+}

@@ -110,7 +110,7 @@ impl MlsThread {
         [GROUP_ROW, RATCHET_ROW].map(|key| (key.to_vec(), RowChange::Delete)).into()
     }
 
-    fn ratchet_row(&mut self) -> Vec<u8> {
+    pub(super) fn ratchet_row(&mut self) -> Vec<u8> {
         // OpenMLS gives its message secrets out in one way only: it writes them after it deleted some. Nothing is
         // older than the epoch of Unix time, so nothing is deleted.
         let nothing = PastEpochDeletion::before_timestamp(std::time::SystemTime::UNIX_EPOCH);

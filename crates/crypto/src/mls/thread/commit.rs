@@ -10,7 +10,7 @@ use openmls::prelude::{
 
 use super::message::private_message;
 use super::{Member, MlsThread};
-use crate::mls::context::{CONTEXT_EXTENSION, ComptoirContext, extension};
+use crate::mls::context::{ComptoirContext, group_extensions};
 use crate::mls::crypto::StepCrypto;
 use crate::mls::error::{CommitError, ProcessError};
 use crate::mls::leaf::{KnownLeaf, credential_hash};
@@ -102,8 +102,7 @@ impl MlsThread {
         context: &ComptoirContext,
         seed: StepSeed,
     ) -> Result<Committed, CommitError> {
-        let extensions = Extensions::single(extension(CONTEXT_EXTENSION, context))
-            .map_err(|e| CommitError::Mls(e.to_string()))?;
+        let extensions = group_extensions(context).map_err(refused)?;
         self.plain_commit(Wanted { context: Some(extensions), ..Wanted::default() }, seed)
     }
 
@@ -121,42 +120,68 @@ impl MlsThread {
         wanted: Wanted,
         seed: StepSeed,
     ) -> Result<(ParentHash, CommitMessageBundle), CommitError> {
-        let failed = |e: &dyn std::fmt::Display| CommitError::Mls(e.to_string());
-        let parent = self.parent();
-        let members = self.members();
+        let (parent, members) = (self.parent(), self.members());
         let crypto = StepCrypto::seeded(seed);
-        let provider = Provider::new(&crypto, &self.overlay);
-        self.group.set_aad(parent.0.to_vec());
-        let mut builder = self
-            .group
-            .commit_builder()
-            .force_self_update(true)
-            .propose_adds(wanted.adds)
-            .propose_removals(wanted.removals);
-        if let Some(context) = wanted.context {
-            builder =
-                builder.propose_group_context_extensions(context).map_err(|e| failed(&e))?;
-        }
-        let bundle = builder
-            .load_psks(&self.overlay)
-            .map_err(|e| failed(&e))?
-            .create_group_info(false)
-            .build(&crypto, &crypto, &self.leaf_key, |_| true)
-            .map_err(|e| failed(&e))?
-            .stage_commit(&provider)
-            .map_err(|e| failed(&e))?;
-        let staged = self
-            .group
-            .pending_commit()
-            .expect("a commit that was staged just now is pending");
+        let bundle = self.stage(wanted, &crypto)?;
+        let staged =
+            self.group.pending_commit().expect("a commit that was staged just now is pending");
         let judged = judge(
             &Parent { context: &self.context, members: &members },
             staged,
             self.group.own_leaf_index(),
         )?;
-        self.group.merge_pending_commit(&provider).map_err(|e| failed(&e))?;
+        self.merge(&crypto)?;
         self.settle(judged);
         Ok((parent, bundle))
+    }
+
+    fn stage(
+        &mut self,
+        wanted: Wanted,
+        crypto: &StepCrypto,
+    ) -> Result<CommitMessageBundle, CommitError> {
+        let Wanted { adds, removals, context } = wanted;
+        self.group.set_aad(self.parent().0.to_vec());
+        let mut builder = self
+            .group
+            .commit_builder()
+            .force_self_update(true)
+            .propose_adds(adds)
+            .propose_removals(removals);
+        if let Some(context) = context {
+            builder = builder.propose_group_context_extensions(context).map_err(refused)?;
+        }
+        builder
+            .load_psks(&self.overlay)
+            .map_err(refused)?
+            .create_group_info(false)
+            .build(crypto, crypto, &self.leaf_key, |_| true)
+            .map_err(refused)?
+            .stage_commit(&Provider::new(crypto, &self.overlay))
+            .map_err(refused)
+    }
+
+    fn merge(&mut self, crypto: &StepCrypto) -> Result<(), CommitError> {
+        self.group
+            .merge_pending_commit(&Provider::new(crypto, &self.overlay))
+            .map_err(refused)
+    }
+
+    /// Adds whatever is given: a node whose own checks are off.
+    #[cfg(test)]
+    pub(crate) fn add_unchecked(
+        &mut self,
+        packages: &[VerifiedKeyPackage],
+        seed: StepSeed,
+    ) -> Result<Added, CommitError> {
+        let parent = self.parent();
+        let crypto = StepCrypto::seeded(seed);
+        let adds = packages.iter().map(|package| package.package.clone()).collect();
+        let bundle = self.stage(Wanted { adds, ..Wanted::default() }, &crypto)?;
+        self.merge(&crypto)?;
+        let (commit, welcome, _) = bundle.into_messages();
+        let welcome = welcome.expect("an Add makes a Welcome");
+        Ok(Added { parent, commit: bytes(&commit)?, welcome: bytes(&welcome)? })
     }
 
     /// Follows somebody's commit.
@@ -227,5 +252,9 @@ impl MlsThread {
 }
 
 fn bytes(message: &MlsMessageOut) -> Result<Vec<u8>, CommitError> {
-    message.to_bytes().map_err(|e| CommitError::Mls(e.to_string()))
+    message.to_bytes().map_err(refused)
+}
+
+fn refused(error: impl std::fmt::Display) -> CommitError {
+    CommitError::Mls(error.to_string())
 }

@@ -44,7 +44,6 @@ impl MlsThread {
         }
         let welcome = read_welcome(welcome).ok_or(JoinError::Malformed)?;
         let overlay = Overlay::from_slots(package.slots.0.clone());
-        overlay.set_encode_secrets(true);
         let crypto = StepCrypto::reading();
         let provider = Provider::new(&crypto, &overlay);
         // OpenMLS would hold the members' lifetimes against the clock; ours are unlimited, and checked to be below.
@@ -55,7 +54,6 @@ impl MlsThread {
             .map_err(|e| failed(&e))?;
         let inviter_index = staged.welcome_sender_index();
         let group = staged.into_group(&provider).map_err(|e| failed(&e))?;
-        overlay.set_encode_secrets(false);
         overlay.forget_packages();
         let context = read_context(group.extensions())?;
         if group.group_id().as_slice() != context.group_id() {

@@ -49,7 +49,8 @@ impl MlsThread {
         message.to_bytes().map_err(|e| EncryptError::Mls(e.to_string()))
     }
 
-    /// Opens a message and says who wrote it. On error the thread is as it was.
+    /// Opens a message and says who wrote it. On error the thread is as it was: no generation is used up (at most
+    /// the author's ratchet was set up, which the first message does anyway).
     pub fn decrypt(&mut self, bytes: &[u8], expected_aad: &[u8]) -> Result<Opened, DecryptError> {
         let message = private_message(bytes).ok_or(DecryptError::Malformed)?;
         if message.content_type() != ContentType::Application {

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a message costs, printed: `cargo test --profile ci -p comptoir-crypto measure -- --ignored --nocapture`.
+
+use std::time::Instant;
+
+use super::*;
+
+/// Messages for each figure; every 64th step closes a group of steps.
+const MESSAGES: usize = 512;
+const GROUP_OF_STEPS: usize = 64;
+
+fn median(mut micros: Vec<f64>) -> f64 {
+    micros.sort_by(f64::total_cmp);
+    micros[micros.len() / 2]
+}
+
+fn measure(members: usize) {
+    let began = Instant::now();
+    let mut nodes = group(members, 90);
+    let built_ms = began.elapsed().as_millis();
+    let (mut sender, mut receiver) = (nodes.remove(0), nodes.remove(0));
+    let parent = sender.thread.parent();
+    let (mut encrypt, mut send_row, mut decrypt, mut receive_row) = (vec![], vec![], vec![], vec![]);
+    let mut bytes = 0;
+    for number in 0..MESSAGES {
+        let seed = sender.person.seed();
+        let clock = Instant::now();
+        let message = sender.thread.encrypt(&[7; 200], &parent.0, seed).unwrap();
+        encrypt.push(clock.elapsed().as_secs_f64() * 1e6);
+        bytes = message.len();
+        let clock = Instant::now();
+        sender.stores(Ratchet::Defer);
+        send_row.push(clock.elapsed().as_secs_f64() * 1e6);
+        let clock = Instant::now();
+        receiver.thread.decrypt(&message, &parent.0).unwrap();
+        decrypt.push(clock.elapsed().as_secs_f64() * 1e6);
+        if number % GROUP_OF_STEPS == GROUP_OF_STEPS - 1 {
+            let clock = Instant::now();
+            receiver.stores(Ratchet::Write);
+            receive_row.push(clock.elapsed().as_secs_f64() * 1e6);
+        }
+    }
+    let clock = Instant::now();
+    receiver.restarts();
+    let load = clock.elapsed().as_secs_f64() * 1e6;
+    let rows: Vec<_> = receiver.rows.values().map(Vec::len).collect();
+    println!(
+        "{members} members: built in {built_ms} ms; encrypt {:.0} us, its row {:.0} us; decrypt {:.0} us, a row each \
+         {GROUP_OF_STEPS} {:.0} us; 200 bytes become {bytes}; rows {rows:?} bytes; load {load:.0} us; memory {} bytes",
+        median(encrypt),
+        median(send_row),
+        median(decrypt),
+        median(receive_row),
+        receiver.thread.memory_bytes(),
+    );
+}
+
+#[test]
+#[ignore = "prints figures, judges none"]
+fn measure_messages() {
+    measure(2);
+    measure(20);
+    measure(100);
+}
+
+#[test]
+#[ignore = "prints figures, judges none"]
+fn measure_memory() {
+    let resident = || {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    };
+    for (members, copies) in [(2, 2_000), (20, 300), (100, 60)] {
+        let node = group(members, 91).remove(1);
+        let before = resident();
+        let threads: Vec<_> = (0..copies).map(|_| MlsThread::load(&node.rows).unwrap()).collect();
+        let claimed: usize = threads.iter().map(MlsThread::memory_bytes).sum();
+        println!(
+            "{members} members, {copies} loaded: {} bytes each resident, {} claimed, {} in rows",
+            (resident() - before) / copies,
+            claimed / copies,
+            node.rows.values().map(Vec::len).sum::<usize>(),
+        );
+    }
+}
