@@ -7,6 +7,7 @@
 
 mod app;
 pub mod auth;
+pub mod client;
 pub mod dto;
 mod extract;
 pub mod guard;

@@ -32,7 +32,12 @@ struct Open {
 pub(super) async fn open(api: Api, wanted: Wanted, start: Start) -> Result<Response, Problem> {
     let mut reader = Reader::new(api, wanted, start, PAGE_LIMIT_MAX);
     let first = reader.read().await?;
-    let mut ready = VecDeque::from([Bytes::from(format!("retry: {RETRY_MS}\n\n"))]);
+    // The place is said at once: a stream from `latest` that breaks before its first event goes on from there.
+    let begun = first
+        .data
+        .first()
+        .map_or(reader.place(), |event| event.seq - 1);
+    let mut ready = VecDeque::from([Bytes::from(format!("retry: {RETRY_MS}\nid: {begun}\n\n"))]);
     ready.extend(first.data.iter().map(write));
     let open = Open {
         reader,
