@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod checks;
 mod ci;
+mod demo;
 mod guard;
 mod layers;
 mod needs;
@@ -48,6 +49,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     match command {
         "layers" => layers::command(rest),
         "checks" => checks::command(rest),
+        "demo" => demo::command(rest),
         "test" => suites::command(rest),
         "ci" => ci::command(rest),
         "audit" => tools::audit(rest),

@@ -73,6 +73,7 @@ impl Suite {
             }
             Self::Demo => {
                 steps.run("demo", Command::new(std::env::current_exe()?).arg("demo"))?;
+                steps.call("demo: Ctrl-C", crate::demo::interrupt::leaves_nothing);
             }
         }
         Ok(())
