@@ -12,6 +12,10 @@ use crate::{Batch, EngineKind, KvError, RESERVED_SPACE, Row, scan_bounds};
 const FILE_NAME: &str = "rows.redb";
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 
+/// Pages redb keeps in memory itself, whatever the caller allows: the kernel keeps the file's pages anyway, and a repair
+/// after a crash, which reads the whole file, would otherwise leave the cache full of it.
+const CACHE_BYTES_MAX: u64 = 16 << 20;
+
 /// The row, in each batch, that holds the batch's own number.
 const COMMIT_KEY: [u8; 2] = [RESERVED_SPACE, b'n'];
 
@@ -26,7 +30,7 @@ impl RedbEngine {
     /// Opens the database in `folder`, makes it when there is none, and makes its file durable.
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, KvError> {
         let path = folder.join(FILE_NAME);
-        let cache_bytes = usize::try_from(cache_bytes).unwrap_or(usize::MAX);
+        let cache_bytes = usize::try_from(cache_bytes.min(CACHE_BYTES_MAX)).unwrap_or(usize::MAX);
         let database = Database::builder()
             .set_cache_size(cache_bytes)
             .create(&path)

@@ -20,8 +20,8 @@ const HEADER_KEY: [u8; 1] = [HEADER];
 const CHECK_KEY: [u8; 1] = [CHECK];
 const CHECK_VALUE: &[u8] = b"comptoir store";
 
-/// Rows a page of a migration holds: far below what one commit may carry.
-const PAGE_ROWS: usize = 256;
+/// Rows a page of a migration holds: with rows of 4 KiB a commit of a quarter of a MiB.
+const PAGE_ROWS: usize = 64;
 
 /// One step forward: which rows it walks, and what becomes of each.
 struct Migration {

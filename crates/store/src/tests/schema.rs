@@ -127,7 +127,7 @@ fn a_store_of_schema_1_comes_forward_once() {
 #[test]
 fn a_migration_that_is_killed_goes_on() {
     for failure in [Failure::Nothing, Failure::Written] {
-        for after in 0..3 {
+        for after in 0..6 {
             let disk = schema_1();
             disk.fail_commit(after, failure);
             let opened = open_core(&disk).map(drop);
