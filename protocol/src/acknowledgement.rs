@@ -78,3 +78,6 @@ impl AckVector {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

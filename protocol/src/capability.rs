@@ -118,3 +118,6 @@ pub(crate) fn check_count(capabilities: &[Capability]) -> Result<(), DecodeError
         crate::limits::CAPABILITIES_MAX,
     )
 }
+
+#[cfg(test)]
+mod tests;

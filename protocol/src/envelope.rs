@@ -210,3 +210,6 @@ impl Wire for Chain {
         <[u8; 32]>::decode(reader).map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests;

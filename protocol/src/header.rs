@@ -55,3 +55,6 @@ impl StatementHeader {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

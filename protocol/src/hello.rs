@@ -89,6 +89,15 @@ impl Hello {
 
     fn check(&self) -> Result<(), DecodeError> {
         at_most("bytes of a reason", self.reason.len(), REASON_BYTES_MAX)?;
+        let addresses = self
+            .reply
+            .as_ref()
+            .map_or(0, |reply| reply.relay.addresses.len());
+        at_most(
+            "addresses of a reply's relay",
+            addresses,
+            HELLO_REPLY_ADDRESSES_MAX,
+        )?;
         at_most(
             "bytes of a key package",
             self.key_package.len(),
@@ -101,3 +110,6 @@ impl Hello {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,3 +62,6 @@ fn zero_bits(seed: &[u8; 32], answer: u64) -> u32 {
     let rest = hash.get(whole).map_or(0, |byte| byte.leading_zeros());
     u32::try_from(whole * 8).expect("a hash has 256 bits") + rest
 }
+
+#[cfg(test)]
+mod tests;

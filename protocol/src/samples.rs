@@ -310,7 +310,8 @@ fn add_frames(all: &mut Vec<Sample>) {
 
 /// One of everything, by the vector file it belongs to.
 pub(crate) fn all() -> Vec<(&'static str, Vec<Sample>)> {
-    let groups: [(&'static str, fn(&mut Vec<Sample>)); 5] = [
+    type Fill = fn(&mut Vec<Sample>);
+    let groups: [(&'static str, Fill); 5] = [
         ("identity", add_identity),
         ("contact", add_contact),
         ("thread", add_thread),

@@ -355,3 +355,6 @@ pub fn supersedes(new: (Place, &AccountChange), last: (Place, &AccountChange)) -
         _ => new.0 > last.0,
     }
 }
+
+#[cfg(test)]
+mod tests;

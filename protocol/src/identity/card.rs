@@ -110,6 +110,12 @@ impl ContactCard {
         )?;
         let routes = self.front_door.as_ref().map_or(0, |door| door.routes.len());
         at_most("routes of a front door", routes, CARD_RELAYS_MAX)?;
+        for relay in &self.relays {
+            check_addresses(&relay.addresses)?;
+        }
+        for endpoint in &self.direct {
+            check_addresses(&endpoint.addresses)?;
+        }
         if self.front_door_routes().count() != routes {
             return Err(DecodeError::Invalid {
                 what: "a front door names a relay that its card does not",
