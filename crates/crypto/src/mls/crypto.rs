@@ -303,3 +303,6 @@ impl OpenMlsCrypto for StepCrypto {
         Ok(HpkeKeyPair { private: secret.to_vec().into(), public: public.to_vec() })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,6 +126,22 @@ impl From<VerifiedLeaf> for KnownLeaf {
     }
 }
 
+impl KnownLeaf {
+    /// Reads whose a leaf is out of a credential that was proved when it came in.
+    pub(crate) fn of_proved(credential: &Credential) -> Result<Self, DecodeError> {
+        let credential = LeafCredential::from_bytes(credential.serialized_content())?;
+        let device = DeviceCertificate::from_bytes(credential.device.payload())?;
+        let leaf = LeafCertificate::from_bytes(credential.leaf.payload())?;
+        Ok(Self {
+            account: device.account,
+            device: device.device,
+            leaf_key: leaf.leaf_key,
+            use_id: leaf.use_id,
+            left_at: None,
+        })
+    }
+}
+
 /// Proves whose `key` is by `credential`.
 pub(crate) fn verify(credential: &Credential, key: &[u8]) -> Result<VerifiedLeaf, LeafError> {
     if credential.credential_type() != CredentialType::Basic {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rows of a thread: two, whatever its size, so that ten thousand quiet threads are twenty thousand rows.
 //!
-//! `g` is the group: leaf key, whose leaves they are, and every entity but one. It changes with each commit.
+//! `g` is the group: leaf key, who left lately, and every entity but the secrets and the configuration, which is
+//! this build's. It changes with each commit. For two people it stays below the store's 4 KiB.
 //! `r` is the ratchets: the message secrets. It changes with each message, and may lag where only receiving moved it.
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use comptoir_protocol::codec::{DecodeError, Reader, Wire, Writer};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::leaf::KnownLeaf;
-use super::storage::SlotKey;
+use super::storage::{Kind, Overlay, SlotKey};
 use crate::keys::LeafKey;
 
 /// The row of the group.
@@ -68,13 +69,15 @@ pub(crate) fn write_group(
     let mut writer = Writer::new();
     writer.open_array(3);
     leaf_key.to_secret().encode(&mut writer);
-    writer.open_array(known.len() as u64);
-    for (hash, leaf) in known {
+    // Who is in the group stands in its tree.
+    let left = || known.iter().filter(|(_, leaf)| leaf.left_at.is_some());
+    writer.open_array(left().count() as u64);
+    for (hash, leaf) in left() {
         writer.open_array(2);
         hash.encode(&mut writer);
         leaf.encode(&mut writer);
     }
-    write_slots(&mut writer, slots);
+    write_slots(&mut writer, slots.iter().filter(|(key, _)| **key != Overlay::slot(Kind::JoinConfig)));
     versioned(writer)
 }
 
@@ -119,7 +122,7 @@ pub(crate) fn write_package(
     leaf_key.to_secret().encode(&mut writer);
     reference.encode(&mut writer);
     expires_ms.encode(&mut writer);
-    write_slots(&mut writer, &slots.0);
+    write_slots(&mut writer, slots.0.iter());
     Zeroizing::new(versioned(writer))
 }
 
@@ -161,8 +164,11 @@ fn read_key(reader: &mut Reader<'_>) -> Result<LeafKey, DecodeError> {
     Ok(LeafKey::from_secret(&secret))
 }
 
-fn write_slots(writer: &mut Writer, slots: &BTreeMap<SlotKey, Vec<u8>>) {
-    writer.open_array(slots.len() as u64);
+fn write_slots<'a>(
+    writer: &mut Writer,
+    slots: impl Iterator<Item = (&'a SlotKey, &'a Vec<u8>)> + Clone,
+) {
+    writer.open_array(slots.clone().count() as u64);
     for (key, value) in slots {
         writer.open_array(2);
         writer.bytes(key);

@@ -70,7 +70,7 @@ fn measure_memory() {
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
         statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
     };
-    for (members, copies) in [(2, 2_000), (20, 300), (100, 60)] {
+    for (members, copies) in [(2, 5_000), (20, 4_000), (100, 4_000)] {
         let node = group(members, 91).remove(1);
         let before = resident();
         let threads: Vec<_> = (0..copies).map(|_| MlsThread::load(&node.rows).unwrap()).collect();
@@ -81,5 +81,26 @@ fn measure_memory() {
             claimed / copies,
             node.rows.values().map(Vec::len).sum::<usize>(),
         );
+    }
+}
+
+#[test]
+#[ignore = "prints figures, judges none"]
+fn measure_rows() {
+    let (mut alice, mut bob) = pair(92);
+    for round in 0..4 {
+        for (who, node) in [("alice", &alice), ("bob", &bob)] {
+            let (_, known, slots) = record::read_group(&node.rows[&b"g"[..]]).unwrap();
+            let sizes: Vec<_> = slots.0.iter().map(|(key, value)| (key[0], value.len())).collect();
+            let known = known.len();
+            println!(
+                "{who} after {round} renewals: g {} r {}, {known} known, slots {sizes:?}",
+                node.rows[&b"g"[..]].len(),
+                node.rows[&b"r"[..]].len()
+            );
+        }
+        let commit = alice.renews();
+        bob.follows(&commit);
+        bob.stores(Ratchet::Write);
     }
 }

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use openmls::group::{GroupId, MlsGroup, PastEpochDeletion};
 use zeroize::Zeroizing;
 
-use super::MlsThread;
+use super::{MlsThread, RowBytes, join_config};
 use crate::mls::codec;
 use crate::mls::context::ComptoirContext;
 use crate::mls::crypto::StepCrypto;
 use crate::mls::error::{LoadError, RowsError};
+use crate::mls::leaf::{KnownLeaf, credential_hash};
 use crate::mls::provider::Provider;
-use crate::mls::record::{self, GROUP_ROW, RATCHET_ROW};
+use crate::mls::record::{self, GROUP_ROW, RATCHET_ROW, RecordError};
 use crate::mls::rules::read_context;
 use crate::mls::storage::{Kind, Overlay};
 
@@ -58,8 +59,9 @@ impl MlsThread {
     pub fn load(rows: &impl Rows) -> Result<Self, LoadError> {
         let group_row = Zeroizing::new(rows.get(GROUP_ROW)?.ok_or(LoadError::NotFound)?);
         let ratchet_row = Zeroizing::new(rows.get(RATCHET_ROW)?.ok_or(LoadError::Incomplete)?);
-        let (leaf_key, known, slots) = record::read_group(&group_row)?;
+        let (leaf_key, mut known, slots) = record::read_group(&group_row)?;
         let mut slots = slots.take();
+        slots.insert(Overlay::slot(Kind::JoinConfig), codec::encode(&join_config())?);
         slots.insert(Overlay::slot(Kind::MessageSecrets), record::read_ratchets(&ratchet_row)?);
         let group_id: GroupId = {
             let context = slots.get(&Overlay::slot(Kind::Context)).ok_or(LoadError::Incomplete)?;
@@ -68,8 +70,12 @@ impl MlsThread {
         let overlay = Overlay::from_slots(slots);
         let group = MlsGroup::load(&overlay, &group_id)?.ok_or(LoadError::Incomplete)?;
         let context = read_context(group.extensions())?;
+        for member in group.members() {
+            let leaf = KnownLeaf::of_proved(&member.credential).map_err(RecordError::Damaged)?;
+            known.insert(credential_hash(&member.credential), leaf);
+        }
         overlay.shed();
-        let row_bytes = group_row.len() + ratchet_row.len();
+        let row_bytes = RowBytes { group: group_row.len(), ratchets: ratchet_row.len() };
         Ok(Self { group, overlay, leaf_key, context, known, sent: false, row_bytes })
     }
 
@@ -84,17 +90,15 @@ impl MlsThread {
         if !group_changed && !secrets_due {
             return changes;
         }
-        let mut row_bytes = 0;
         let ratchet_row = self.ratchet_row();
-        row_bytes += ratchet_row.len();
+        self.row_bytes.ratchets = ratchet_row.len();
         changes.insert(RATCHET_ROW.to_vec(), RowChange::Put(ratchet_row));
         if group_changed {
             let row = self.overlay.with_slots(|slots| {
                 record::write_group(&self.leaf_key, &self.known, slots)
             });
             self.overlay.shed();
-            row_bytes += row.len();
-            self.row_bytes = row_bytes;
+            self.row_bytes.group = row.len();
             changes.insert(GROUP_ROW.to_vec(), RowChange::Put(row));
         }
         changes

@@ -6,7 +6,7 @@ use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, Welcome};
 use openmls::treesync::LeafNodeSource;
 use tls_codec::Deserialize as _;
 
-use super::{Member, MlsThread, join_config};
+use super::{Member, MlsThread, RowBytes, join_config};
 use crate::mls::crypto::StepCrypto;
 use crate::mls::error::JoinError;
 use crate::mls::leaf::{self, credential_hash};
@@ -70,7 +70,7 @@ impl MlsThread {
             known.insert(credential_hash(node.credential()), leaf::verify_node(node)?.into());
         }
         let leaf_key = package.leaf_key.clone();
-        let thread = Self { group, overlay, leaf_key, context, known, sent: false, row_bytes: 0 };
+        let thread = Self { group, overlay, leaf_key, context, known, sent: false, row_bytes: RowBytes::default() };
         let members = thread.members();
         devices_once(members.iter().map(|member| (member.account, member.device)))?;
         let inviter = members
