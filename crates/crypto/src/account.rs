@@ -41,7 +41,9 @@ pub enum RotateError {
     #[error("this phrase does not belong to the account, or a newer rotation exists")]
     OtherPhrase,
     /// The statement has no room for another rotation.
-    #[error("an account rotates at most {ROTATIONS_MAX} times; begin a new account and tell your contacts")]
+    #[error(
+        "an account rotates at most {ROTATIONS_MAX} times; begin a new account and tell your contacts"
+    )]
     TooMany,
 }
 
@@ -59,17 +61,31 @@ pub fn create(phrase: &Phrase, now_ms: u64, rng: &mut impl CryptoRng) -> Account
         list_key: list_key.public(),
         nonce,
     });
-    let proof = AccountProof { inception, rotations: Vec::new() };
+    let proof = AccountProof {
+        inception,
+        rotations: Vec::new(),
+    };
     let keys = proof.verify().expect("what was signed just now verifies");
     let list = list_key.sign(&DeviceList {
         account: keys.account(),
         number: 1,
         previous: None,
-        devices: vec![Device { id: device_key.id(), manager: true, added_ms: now_ms }],
+        devices: vec![Device {
+            id: device_key.id(),
+            manager: true,
+            added_ms: now_ms,
+        }],
         removed: Vec::new(),
     });
     let certificate = certify(&list_key, &keys, &device_key, 1);
-    AccountSecrets { proof, keys, list_key, device_key, list, certificate }
+    AccountSecrets {
+        proof,
+        keys,
+        list_key,
+        device_key,
+        list,
+        certificate,
+    }
 }
 
 /// Certifies a device that list number `list_number` named first.
@@ -79,7 +95,11 @@ pub fn certify(
     device: &DeviceKey,
     list_number: u64,
 ) -> Signed<DeviceCertificate> {
-    list_key.sign(&DeviceCertificate { account: keys.account(), device: device.id(), list_number })
+    list_key.sign(&DeviceCertificate {
+        account: keys.account(),
+        device: device.id(),
+        list_number,
+    })
 }
 
 /// Rotates the account of `proof`: reveals the root key that the last statement committed to, commits to the one
@@ -131,7 +151,10 @@ mod tests {
         let phrase = Phrase::generate(&mut rng);
         let account = create(&phrase, 1_000, &mut rng);
         let list = account.keys.verify_list(account.list.clone()).unwrap();
-        let certificate = account.keys.verify_certificate(account.certificate.clone()).unwrap();
+        let certificate = account
+            .keys
+            .verify_certificate(account.certificate.clone())
+            .unwrap();
         assert_eq!(certificate.device, account.device_key.id());
         assert!(list.device(account.device_key.id()).unwrap().manager);
         assert_eq!(account.keys.root(), phrase.root(0).public());
@@ -151,7 +174,8 @@ mod tests {
         assert!(keys.verify_list(account.list).is_err());
         assert!(keys.verify_certificate(account.certificate).is_err());
         assert!(
-            keys.verify_certificate(certify(&fresh, &keys, &account.device_key, 2)).is_ok()
+            keys.verify_certificate(certify(&fresh, &keys, &account.device_key, 2))
+                .is_ok()
         );
     }
 

@@ -106,7 +106,12 @@ impl Sealer {
         let mut session = [0; 16];
         rng.fill_bytes(&mut session);
         let ciphers = (0..spaces).map(|space| root.space_cipher(space)).collect();
-        Self { ciphers, schema, session, sealed: AtomicU64::new(0) }
+        Self {
+            ciphers,
+            schema,
+            session,
+            sealed: AtomicU64::new(0),
+        }
     }
 
     /// Seals `value` for the row `key` of `space`.
@@ -120,7 +125,13 @@ impl Sealer {
         nonce[16..].copy_from_slice(&count.to_be_bytes());
         let sealed = self
             .cipher(space)
-            .encrypt(&nonce.into(), Payload { msg: value, aad: &self.place(space, key) })
+            .encrypt(
+                &nonce.into(),
+                Payload {
+                    msg: value,
+                    aad: &self.place(space, key),
+                },
+            )
             .expect("a row is shorter than ChaCha20's 256 GiB");
         [&nonce[..], &sealed].concat()
     }
@@ -131,17 +142,27 @@ impl Sealer {
     /// As [`Sealer::seal`].
     pub fn open(&self, space: u8, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         if sealed.len() < SEAL_BYTES {
-            return Err(OpenError::TooShort { bytes: sealed.len() });
+            return Err(OpenError::TooShort {
+                bytes: sealed.len(),
+            });
         }
         let (nonce, sealed) = sealed.split_at(NONCE_BYTES);
         let nonce = nonce.try_into().expect("split at a nonce's length");
         self.cipher(space)
-            .decrypt(nonce, Payload { msg: sealed, aad: &self.place(space, key) })
+            .decrypt(
+                nonce,
+                Payload {
+                    msg: sealed,
+                    aad: &self.place(space, key),
+                },
+            )
             .map_err(|_| OpenError::Refused)
     }
 
     fn cipher(&self, space: u8) -> &XChaCha20Poly1305 {
-        self.ciphers.get(usize::from(space)).expect("the space is one the session was opened with")
+        self.ciphers
+            .get(usize::from(space))
+            .expect("the space is one the session was opened with")
     }
 
     // Without the place in the tag, whoever can write to the disk could put a contact's row over another's.
@@ -152,7 +173,12 @@ impl Sealer {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ciphers, schema, session: _, sealed } = self;
+        let Self {
+            ciphers,
+            schema,
+            session: _,
+            sealed,
+        } = self;
         f.debug_struct("Sealer")
             .field("spaces", &ciphers.len())
             .field("schema", schema)

@@ -39,7 +39,11 @@ pub fn seal(content: &[u8], seed: StepSeed) -> SealedBlob {
     let bytes = XChaCha20Poly1305::new((&*key).into())
         .encrypt(&NONCE.into(), content)
         .expect("a blob is shorter than ChaCha20's 256 GiB");
-    SealedBlob { id: id(&bytes), key, bytes }
+    SealedBlob {
+        id: id(&bytes),
+        key,
+        bytes,
+    }
 }
 
 /// Opens the bytes a relay gave for `id`.
@@ -80,9 +84,18 @@ mod tests {
         let blob = seal(b"card", StepSeed::from_bytes([1; 32]));
         assert_eq!(blob.bytes.len(), 4 + BLOB_SEAL_BYTES);
         assert_eq!(open(&blob.id, &blob.key, &blob.bytes).unwrap(), b"card");
-        assert_eq!(open(&blob.id, &[0; 32], &blob.bytes), Err(BlobError::Refused));
-        assert_eq!(open(&BlobId([0; 32]), &blob.key, &blob.bytes), Err(BlobError::OtherBytes));
-        assert_eq!(open(&blob.id, &blob.key, &blob.bytes[1..]), Err(BlobError::OtherBytes));
+        assert_eq!(
+            open(&blob.id, &[0; 32], &blob.bytes),
+            Err(BlobError::Refused)
+        );
+        assert_eq!(
+            open(&BlobId([0; 32]), &blob.key, &blob.bytes),
+            Err(BlobError::OtherBytes)
+        );
+        assert_eq!(
+            open(&blob.id, &blob.key, &blob.bytes[1..]),
+            Err(BlobError::OtherBytes)
+        );
     }
 
     #[test]

@@ -74,7 +74,10 @@ pub fn open(
 }
 
 fn derive(k_box: &[u8; 32], relay: &RelayKey, padded: &[u8]) -> ([u8; NONCE_BYTES], Mid) {
-    let hash = Sha256::new().chain_update(relay.0).chain_update(padded).finalize();
+    let hash = Sha256::new()
+        .chain_update(relay.0)
+        .chain_update(padded)
+        .finalize();
     let mac = |label: &[u8]| {
         let mut mac = Hmac::<Sha256>::new_from_slice(k_box).expect("HMAC takes any key");
         mac.update(label);
@@ -105,9 +108,13 @@ mod tests {
 
     #[test]
     fn boxes_and_relays_hold_unlike_bytes() {
-        let deposits =
-            [(&BOX, &RELAY), (&OTHER_BOX, &RELAY), (&BOX, &OTHER_RELAY), (&OTHER_BOX, &OTHER_RELAY)]
-                .map(|(k_box, relay)| seal(k_box, relay, b"the same parcel for all of them"));
+        let deposits = [
+            (&BOX, &RELAY),
+            (&OTHER_BOX, &RELAY),
+            (&BOX, &OTHER_RELAY),
+            (&OTHER_BOX, &OTHER_RELAY),
+        ]
+        .map(|(k_box, relay)| seal(k_box, relay, b"the same parcel for all of them"));
         for (at, (mid, blob)) in deposits.iter().enumerate() {
             for (other_mid, other_blob) in &deposits[..at] {
                 assert_ne!(mid, other_mid);
@@ -121,19 +128,32 @@ mod tests {
         let (mid, blob) = seal(&BOX, &RELAY, b"parcel");
         assert_eq!(blob.len(), 6 + DEPOSIT_SEAL_BYTES);
         assert_eq!(open(&BOX, &RELAY, &mid, &blob).unwrap(), b"parcel");
-        assert_eq!(open(&OTHER_BOX, &RELAY, &mid, &blob), Err(DepositError::Refused));
-        assert_eq!(open(&BOX, &OTHER_RELAY, &mid, &blob), Err(DepositError::Misplaced));
-        assert_eq!(open(&BOX, &RELAY, &Mid([0; 16]), &blob), Err(DepositError::Misplaced));
+        assert_eq!(
+            open(&OTHER_BOX, &RELAY, &mid, &blob),
+            Err(DepositError::Refused)
+        );
+        assert_eq!(
+            open(&BOX, &OTHER_RELAY, &mid, &blob),
+            Err(DepositError::Misplaced)
+        );
+        assert_eq!(
+            open(&BOX, &RELAY, &Mid([0; 16]), &blob),
+            Err(DepositError::Misplaced)
+        );
     }
 
     #[test]
     fn a_nonce_of_the_writers_choice_is_refused() {
         let (mid, _) = seal(&BOX, &RELAY, b"parcel");
         let nonce = [9; NONCE_BYTES];
-        let sealed =
-            XChaCha20Poly1305::new(&BOX.into()).encrypt(&nonce.into(), &b"parcel"[..]).unwrap();
+        let sealed = XChaCha20Poly1305::new(&BOX.into())
+            .encrypt(&nonce.into(), &b"parcel"[..])
+            .unwrap();
         let blob = [&nonce[..], &sealed].concat();
-        assert_eq!(open(&BOX, &RELAY, &mid, &blob), Err(DepositError::Misplaced));
+        assert_eq!(
+            open(&BOX, &RELAY, &mid, &blob),
+            Err(DepositError::Misplaced)
+        );
     }
 
     #[test]

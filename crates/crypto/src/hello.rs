@@ -3,16 +3,17 @@
 //!
 //! HPKE base mode says nothing about the sender; who it is, the hello's own card and signatures say.
 
-use comptoir_protocol::limits::HELLO_BYTES_MAX;
+use comptoir_protocol::limits::{HELLO_BYTES_MAX, HELLO_PLAIN_BYTES_MAX, HELLO_SEAL_BYTES};
 
 use crate::hpke::{self, Encapsulation};
 use crate::keys::FrontDoorKey;
 use crate::seed::StepSeed;
 
-/// What a sealed hello is longer than the hello: an encapsulated key before it and a tag behind.
-pub const HELLO_SEAL_BYTES: usize = ENC_BYTES + 16;
-
+/// The encapsulated key before the ciphertext.
 const ENC_BYTES: usize = 32;
+/// What sealing adds: that key, and a tag behind.
+const SEAL_BYTES: usize = ENC_BYTES + 16;
+const _: () = assert!(SEAL_BYTES <= HELLO_SEAL_BYTES);
 const INFO: &[u8] = b"comptoir/hello/1";
 
 /// A hello was not sealed or not opened.
@@ -22,7 +23,7 @@ pub enum HelloError {
     #[error("the front-door key of the card is not usable")]
     FrontDoor,
     /// Larger than a hello may be. Not retryable: shorten the reason.
-    #[error("a sealed hello of {bytes} bytes: at most {max} pass a front door")]
+    #[error("a hello of {bytes} bytes: at most {max} pass a front door")]
     TooLong {
         /// How long it is.
         bytes: usize,
@@ -47,9 +48,12 @@ pub fn seal(
     hello: &[u8],
     seed: StepSeed,
 ) -> Result<Vec<u8>, HelloError> {
-    let bytes = hello.len() + HELLO_SEAL_BYTES;
-    if bytes > HELLO_BYTES_MAX {
-        return Err(HelloError::TooLong { bytes, max: HELLO_BYTES_MAX });
+    let bytes = hello.len();
+    if bytes > HELLO_PLAIN_BYTES_MAX {
+        return Err(HelloError::TooLong {
+            bytes,
+            max: HELLO_PLAIN_BYTES_MAX,
+        });
     }
     let aad = key_id.to_be_bytes();
     let encapsulation = Encapsulation::derived(&seed, front_door, [INFO, &aad, hello]);
@@ -62,9 +66,12 @@ pub fn seal(
 pub fn open(key: &FrontDoorKey, key_id: u32, sealed: &[u8]) -> Result<Vec<u8>, HelloError> {
     let bytes = sealed.len();
     if bytes > HELLO_BYTES_MAX {
-        return Err(HelloError::TooLong { bytes, max: HELLO_BYTES_MAX });
+        return Err(HelloError::TooLong {
+            bytes,
+            max: HELLO_BYTES_MAX,
+        });
     }
-    if bytes < HELLO_SEAL_BYTES {
+    if bytes < SEAL_BYTES {
         return Err(HelloError::TooShort { bytes });
     }
     let (enc, sealed) = sealed.split_at(ENC_BYTES);
@@ -116,21 +123,25 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_refused_on_both_sides() {
-        let long = vec![0; HELLO_BYTES_MAX - HELLO_SEAL_BYTES + 1];
+        let long = vec![0; HELLO_PLAIN_BYTES_MAX + 1];
         assert!(matches!(
             seal(&key(1).public(), 7, &long, seed(2)),
             Err(HelloError::TooLong { .. })
         ));
-        assert_eq!(
-            seal(&key(1).public(), 7, &long[1..], seed(2)).unwrap().len(),
-            HELLO_BYTES_MAX
-        );
+        let sealed = seal(&key(1).public(), 7, &long[1..], seed(2)).unwrap();
+        assert_eq!(open(&key(1), 7, &sealed).unwrap(), &long[1..]);
         let flood = vec![0; HELLO_BYTES_MAX + 1];
-        assert!(matches!(open(&key(1), 7, &flood), Err(HelloError::TooLong { .. })));
+        assert!(matches!(
+            open(&key(1), 7, &flood),
+            Err(HelloError::TooLong { .. })
+        ));
     }
 
     #[test]
     fn a_key_of_small_order_is_no_front_door() {
-        assert_eq!(seal(&[0; 32], 7, b"hello", seed(2)), Err(HelloError::FrontDoor));
+        assert_eq!(
+            seal(&[0; 32], 7, b"hello", seed(2)),
+            Err(HelloError::FrontDoor)
+        );
     }
 }

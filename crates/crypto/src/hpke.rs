@@ -38,7 +38,10 @@ type EncappedKey = <X25519HkdfSha256 as Kem>::EncappedKey;
 /// Derives (secret, public) from `ikm`.
 pub(crate) fn key_pair(ikm: &[u8]) -> (Zeroizing<[u8; 32]>, [u8; 32]) {
     let (secret, public) = X25519HkdfSha256::derive_keypair(ikm);
-    (Zeroizing::new(secret.to_bytes().into()), public.to_bytes().into())
+    (
+        Zeroizing::new(secret.to_bytes().into()),
+        public.to_bytes().into(),
+    )
 }
 
 /// Seals `plaintext`; gives the encapsulated key and the ciphertext.

@@ -106,13 +106,19 @@ impl FrontDoorKey {
     /// A new key.
     pub fn generate(seed: &StepSeed) -> Self {
         let (secret, public) = hpke::key_pair(&*seed.derive("comptoir/front-door", &[]));
-        Self { secret: *secret, public }
+        Self {
+            secret: *secret,
+            public,
+        }
     }
 
     /// The key of a secret that was kept.
     pub fn from_secret(secret: [u8; 32]) -> Self {
         let public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(secret));
-        Self { secret, public: public.to_bytes() }
+        Self {
+            secret,
+            public: public.to_bytes(),
+        }
     }
 
     /// The secret, to be kept sealed.
@@ -132,7 +138,10 @@ impl FrontDoorKey {
 
 impl fmt::Debug for FrontDoorKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { secret: _, public: _ } = self;
+        let Self {
+            secret: _,
+            public: _,
+        } = self;
         f.write_str("FrontDoorKey(..)")
     }
 }

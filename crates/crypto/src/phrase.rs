@@ -56,9 +56,9 @@ impl Phrase {
         let spaced = Zeroizing::new(text.split_whitespace().collect::<Vec<_>>().join(" "));
         let mnemonic = Mnemonic::parse_in_normalized(Language::English, &spaced).map_err(
             |error| match error {
-                bip39::Error::UnknownWord(index) => {
-                    PhraseError::UnknownWord { position: index + 1 }
-                }
+                bip39::Error::UnknownWord(index) => PhraseError::UnknownWord {
+                    position: index + 1,
+                },
                 _ => PhraseError::Checksum,
             },
         )?;
@@ -122,7 +122,10 @@ mod tests {
     fn a_typed_phrase_may_be_sloppy_but_not_wrong() {
         let sloppy = format!("  {}\n", WORDS.to_uppercase().replace(' ', "   "));
         assert_eq!(Phrase::parse(&sloppy).unwrap().0, ENTROPY);
-        assert_eq!(Phrase::parse("void come").unwrap_err(), PhraseError::WordCount { words: 2 });
+        assert_eq!(
+            Phrase::parse("void come").unwrap_err(),
+            PhraseError::WordCount { words: 2 }
+        );
         assert_eq!(
             Phrase::parse(&WORDS.replace("effort", "comptoir")).unwrap_err(),
             PhraseError::UnknownWord { position: 3 }

@@ -83,7 +83,9 @@ impl TryRng for Prepared {
     fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
         let end = self.used + target.len();
         target.copy_from_slice(
-            self.bytes.get(self.used..end).expect("an X25519 encapsulation draws 32 bytes, once"),
+            self.bytes
+                .get(self.used..end)
+                .expect("an X25519 encapsulation draws 32 bytes, once"),
         );
         self.used = end;
         Ok(())

@@ -22,7 +22,11 @@ pub struct PassphraseCost {
 
 impl PassphraseCost {
     /// The second recommendation of RFC 9106: 64 MiB, 3 passes, 4 lanes; about 0.2 s on a desktop.
-    pub const RECOMMENDED: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
+    pub const RECOMMENDED: Self = Self {
+        memory_kib: 64 * 1024,
+        passes: 3,
+        lanes: 4,
+    };
 
     // A damaged or planted header must not make us fill the machine's memory or run for an hour.
     const MEMORY_KIB_MAX: u32 = 1024 * 1024;
@@ -30,17 +34,25 @@ impl PassphraseCost {
     const LANES_MAX: u32 = 16;
 
     fn argon2(self) -> Result<Argon2<'static>, UnlockError> {
-        let Self { memory_kib, passes, lanes } = self;
+        let Self {
+            memory_kib,
+            passes,
+            lanes,
+        } = self;
         if memory_kib > Self::MEMORY_KIB_MAX || passes > Self::PASSES_MAX || lanes > Self::LANES_MAX
         {
             return Err(UnlockError::Cost(self));
         }
-        let params =
-            Params::new(memory_kib, passes, lanes, Some(32)).map_err(|_| UnlockError::Cost(self))?;
+        let params = Params::new(memory_kib, passes, lanes, Some(32))
+            .map_err(|_| UnlockError::Cost(self))?;
         Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
     }
 
-    pub(super) fn key(self, passphrase: &[u8], salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, UnlockError> {
+    pub(super) fn key(
+        self,
+        passphrase: &[u8],
+        salt: &[u8],
+    ) -> Result<Zeroizing<[u8; 32]>, UnlockError> {
         let mut key = Zeroizing::new([0; 32]);
         self.argon2()?
             .hash_password_into(passphrase, salt, key.as_mut())
@@ -96,7 +108,13 @@ impl RootStoreKey {
         let key = cost.key(passphrase, &locked[SALT])?;
         let nonce = (&locked[NONCE]).try_into().expect("a nonce's length");
         let sealed = XChaCha20Poly1305::new((&*key).into())
-            .encrypt(nonce, Payload { msg: &self.0, aad: &locked })
+            .encrypt(
+                nonce,
+                Payload {
+                    msg: &self.0,
+                    aad: &locked,
+                },
+            )
             .expect("32 bytes are within what ChaCha20 seals");
         locked.extend(sealed);
         Ok(locked)
@@ -104,19 +122,35 @@ impl RootStoreKey {
 
     /// Opens what [`RootStoreKey::lock`] made.
     pub fn unlock(locked: &[u8], passphrase: &[u8]) -> Result<Self, UnlockError> {
-        let damaged = UnlockError::Damaged { bytes: locked.len() };
+        let damaged = UnlockError::Damaged {
+            bytes: locked.len(),
+        };
         if locked.len() != LOCKED_BYTES || locked[0] != VERSION {
             return Err(damaged);
         }
         let (head, sealed) = locked.split_at(NONCE.end);
         let number = |at: usize| {
-            u32::from_be_bytes(head[at..at + 4].try_into().expect("four bytes of the header"))
+            u32::from_be_bytes(
+                head[at..at + 4]
+                    .try_into()
+                    .expect("four bytes of the header"),
+            )
         };
-        let cost = PassphraseCost { memory_kib: number(1), passes: number(5), lanes: number(9) };
+        let cost = PassphraseCost {
+            memory_kib: number(1),
+            passes: number(5),
+            lanes: number(9),
+        };
         let key = cost.key(passphrase, &head[SALT])?;
         let nonce = (&head[NONCE]).try_into().expect("a nonce's length");
         let opened = XChaCha20Poly1305::new((&*key).into())
-            .decrypt(nonce, Payload { msg: sealed, aad: head })
+            .decrypt(
+                nonce,
+                Payload {
+                    msg: sealed,
+                    aad: head,
+                },
+            )
             .map(Zeroizing::new)
             .map_err(|_| UnlockError::WrongPassphrase)?;
         Ok(Self(opened.as_slice().try_into().map_err(|_| damaged)?))

@@ -6,14 +6,23 @@ use rand_core::SeedableRng;
 
 use super::*;
 
-const CHEAP: PassphraseCost = PassphraseCost { memory_kib: 64, passes: 1, lanes: 1 };
+const CHEAP: PassphraseCost = PassphraseCost {
+    memory_kib: 64,
+    passes: 1,
+    lanes: 1,
+};
 
 fn rng(seed: u8) -> ChaCha20Rng {
     ChaCha20Rng::from_seed([seed; 32])
 }
 
 fn sealer(root: u8, schema: u16, session: u8) -> Sealer {
-    Sealer::open_session(&RootStoreKey::from_bytes([root; 32]), schema, 4, &mut rng(session))
+    Sealer::open_session(
+        &RootStoreKey::from_bytes([root; 32]),
+        schema,
+        4,
+        &mut rng(session),
+    )
 }
 
 #[test]
@@ -26,10 +35,22 @@ fn a_sealed_row_opens_in_a_later_session() {
 #[test]
 fn another_key_schema_space_or_row_opens_nothing() {
     let sealed = sealer(1, 7, 1).seal(2, b"row", b"value");
-    assert_eq!(sealer(2, 7, 1).open(2, b"row", &sealed), Err(OpenError::Refused));
-    assert_eq!(sealer(1, 8, 1).open(2, b"row", &sealed), Err(OpenError::Refused));
-    assert_eq!(sealer(1, 7, 1).open(3, b"row", &sealed), Err(OpenError::Refused));
-    assert_eq!(sealer(1, 7, 1).open(2, b"raw", &sealed), Err(OpenError::Refused));
+    assert_eq!(
+        sealer(2, 7, 1).open(2, b"row", &sealed),
+        Err(OpenError::Refused)
+    );
+    assert_eq!(
+        sealer(1, 8, 1).open(2, b"row", &sealed),
+        Err(OpenError::Refused)
+    );
+    assert_eq!(
+        sealer(1, 7, 1).open(3, b"row", &sealed),
+        Err(OpenError::Refused)
+    );
+    assert_eq!(
+        sealer(1, 7, 1).open(2, b"raw", &sealed),
+        Err(OpenError::Refused)
+    );
 }
 
 #[test]
@@ -47,7 +68,10 @@ fn every_flipped_bit_and_every_cut_is_refused() {
 #[test]
 fn one_value_sealed_twice_gives_two_nonces() {
     let sealer = sealer(1, 7, 1);
-    let (first, second) = (sealer.seal(0, b"row", b"value"), sealer.seal(0, b"row", b"value"));
+    let (first, second) = (
+        sealer.seal(0, b"row", b"value"),
+        sealer.seal(0, b"row", b"value"),
+    );
     assert_ne!(first[..NONCE_BYTES], second[..NONCE_BYTES]);
 }
 
@@ -68,17 +92,30 @@ fn a_lock_that_asks_for_too_much_is_refused_before_the_memory_is_filled() {
     let root = RootStoreKey::from_bytes([9; 32]);
     let mut locked = root.lock(b"x", CHEAP, &mut rng(1)).unwrap();
     locked[1..5].copy_from_slice(&u32::MAX.to_be_bytes());
-    assert!(matches!(RootStoreKey::unlock(&locked, b"x"), Err(UnlockError::Cost(_))));
-    assert!(matches!(RootStoreKey::unlock(&locked[1..], b"x"), Err(UnlockError::Damaged { .. })));
+    assert!(matches!(
+        RootStoreKey::unlock(&locked, b"x"),
+        Err(UnlockError::Cost(_))
+    ));
+    assert!(matches!(
+        RootStoreKey::unlock(&locked[1..], b"x"),
+        Err(UnlockError::Damaged { .. })
+    ));
     locked[0] = 2;
-    assert!(matches!(RootStoreKey::unlock(&locked, b"x"), Err(UnlockError::Damaged { .. })));
+    assert!(matches!(
+        RootStoreKey::unlock(&locked, b"x"),
+        Err(UnlockError::Damaged { .. })
+    ));
 }
 
 /// RFC 9106, section 5.3, has a secret and associated data, which we do not use; this one is of the reference
 /// implementation's test suite: argon2id, v 0x13, t 2, m 65536 KiB, p 1, "password", "somesalt".
 #[test]
 fn argon2id_matches_the_reference_implementation() {
-    let cost = PassphraseCost { memory_kib: 65_536, passes: 2, lanes: 1 };
+    let cost = PassphraseCost {
+        memory_kib: 65_536,
+        passes: 2,
+        lanes: 1,
+    };
     let key = cost.key(b"password", b"somesalt").unwrap();
     assert_eq!(
         key[..],

@@ -37,8 +37,7 @@ pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>, CodecError> {
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut rest = bytes;
-    let value =
-        ciborium::from_reader(&mut rest).map_err(|e| CodecError::Decode(e.to_string()))?;
+    let value = ciborium::from_reader(&mut rest).map_err(|e| CodecError::Decode(e.to_string()))?;
     if !rest.is_empty() {
         return Err(CodecError::Decode(format!("{} bytes too many", rest.len())));
     }
@@ -51,7 +50,11 @@ fn head(input: &[u8]) -> Option<(u8, u64, usize)> {
     let (major, low) = (first >> 5, first & 31);
     let wide = |n: usize| {
         let bytes = input.get(1..=n)?;
-        Some(bytes.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte)))
+        Some(
+            bytes
+                .iter()
+                .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte)),
+        )
     };
     let (argument, size) = match low {
         0..=23 => (u64::from(low), 1),

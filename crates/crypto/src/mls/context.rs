@@ -89,7 +89,7 @@ pub struct ComptoirContext {
     pub rules: u32,
     /// The thread.
     pub thread: ThreadId,
-    /// Which of the thread's MLS groups this is.
+    /// Which of the thread's MLS groups this is, from 1.
     pub incarnation: u32,
     /// What kind of conversation it is.
     pub kind: ThreadKind,
@@ -117,7 +117,7 @@ impl ComptoirContext {
         Self {
             rules: RULES,
             thread,
-            incarnation: 0,
+            incarnation: 1,
             kind,
             policy: CommitPolicy::Any,
             roles: Vec::new(),
@@ -130,7 +130,10 @@ impl ComptoirContext {
 
     /// The account's role, if it has one.
     pub fn role(&self, account: AccountId) -> Option<Role> {
-        self.roles.iter().find(|entry| entry.account == account).map(|entry| entry.role)
+        self.roles
+            .iter()
+            .find(|entry| entry.account == account)
+            .map(|entry| entry.role)
     }
 
     /// The MLS group id: thread and incarnation.
@@ -142,13 +145,28 @@ impl ComptoirContext {
     }
 
     fn check(&self) -> Result<(), DecodeError> {
+        if self.incarnation == 0 {
+            return Err(DecodeError::Invalid {
+                what: "incarnations are counted from 1",
+            });
+        }
         at_most("roles", self.roles.len(), ROLES_MAX)?;
         at_most("join links", self.join_links.len(), JOIN_LINKS_MAX)?;
-        at_most("bytes of a title", self.title.as_ref().map_or(0, String::len), TITLE_BYTES_MAX)?;
-        if self.roles.windows(2).all(|pair| pair[0].account < pair[1].account) {
+        at_most(
+            "bytes of a title",
+            self.title.as_ref().map_or(0, String::len),
+            TITLE_BYTES_MAX,
+        )?;
+        if self
+            .roles
+            .windows(2)
+            .all(|pair| pair[0].account < pair[1].account)
+        {
             Ok(())
         } else {
-            Err(DecodeError::Invalid { what: "roles name each account once, in ascending order" })
+            Err(DecodeError::Invalid {
+                what: "roles name each account once, in ascending order",
+            })
         }
     }
 }
@@ -237,5 +255,7 @@ pub(crate) fn read_extension<T: Wire, E: ExtensionValidator>(
 }
 
 pub(crate) fn extension_types() -> Vec<ExtensionType> {
-    [CONTEXT_EXTENSION, LEAF_EXTENSION, PACKAGE_EXTENSION].map(ExtensionType::Unknown).to_vec()
+    [CONTEXT_EXTENSION, LEAF_EXTENSION, PACKAGE_EXTENSION]
+        .map(ExtensionType::Unknown)
+        .to_vec()
 }

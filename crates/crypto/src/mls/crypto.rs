@@ -127,7 +127,11 @@ fn cipher(alg: AeadType, key: &[u8]) -> Result<ChaCha20Poly1305, CryptoError> {
 
 impl OpenMlsCrypto for StepCrypto {
     fn supports(&self, ciphersuite: Ciphersuite) -> Result<(), CryptoError> {
-        if ciphersuite == SUITE { Ok(()) } else { Err(CryptoError::UnsupportedCiphersuite) }
+        if ciphersuite == SUITE {
+            Ok(())
+        } else {
+            Err(CryptoError::UnsupportedCiphersuite)
+        }
     }
 
     fn supported_ciphersuites(&self) -> Vec<Ciphersuite> {
@@ -150,8 +154,8 @@ impl OpenMlsCrypto for StepCrypto {
         message: &[u8],
     ) -> Result<SecretVLBytes, CryptoError> {
         sha256(hash_type)?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(key)
-            .map_err(|_| CryptoError::CryptoLibraryError)?;
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(key).map_err(|_| CryptoError::CryptoLibraryError)?;
         mac.update(message);
         Ok(mac.finalize().into_bytes().as_slice().into())
     }
@@ -208,9 +212,13 @@ impl OpenMlsCrypto for StepCrypto {
     fn signature_key_gen(&self, alg: SignatureScheme) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
         ed25519(alg)?;
         let mut secret = Zeroizing::new([0; 32]);
-        self.fill(secret.as_mut()).map_err(|_| CryptoError::InsufficientRandomness)?;
+        self.fill(secret.as_mut())
+            .map_err(|_| CryptoError::InsufficientRandomness)?;
         let key = SigningKey::from_bytes(&secret);
-        Ok((key.to_bytes().to_vec(), key.verifying_key().to_bytes().to_vec()))
+        Ok((
+            key.to_bytes().to_vec(),
+            key.verifying_key().to_bytes().to_vec(),
+        ))
     }
 
     fn verify_signature(
@@ -225,7 +233,8 @@ impl OpenMlsCrypto for StepCrypto {
         let key = VerifyingKey::from_bytes(key).map_err(|_| CryptoError::InvalidPublicKey)?;
         let signature =
             Signature::from_slice(signature).map_err(|_| CryptoError::InvalidSignature)?;
-        key.verify_strict(data, &signature).map_err(|_| CryptoError::InvalidSignature)
+        key.verify_strict(data, &signature)
+            .map_err(|_| CryptoError::InvalidSignature)
     }
 
     fn sign(&self, alg: SignatureScheme, data: &[u8], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
@@ -246,7 +255,10 @@ impl OpenMlsCrypto for StepCrypto {
         let encapsulation = self.encapsulation(pk_r, [info, aad, ptxt])?;
         let (enc, sealed) = hpke::seal(encapsulation, pk_r, info, aad, ptxt)
             .map_err(|_| CryptoError::HpkeEncryptionError)?;
-        Ok(HpkeCiphertext { kem_output: enc.to_vec().into(), ciphertext: sealed.into() })
+        Ok(HpkeCiphertext {
+            kem_output: enc.to_vec().into(),
+            ciphertext: sealed.into(),
+        })
     }
 
     fn hpke_open(
@@ -258,8 +270,14 @@ impl OpenMlsCrypto for StepCrypto {
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         our_hpke(&config)?;
-        hpke::open(sk_r, input.kem_output.as_slice(), info, aad, input.ciphertext.as_slice())
-            .map_err(|_| CryptoError::HpkeDecryptionError)
+        hpke::open(
+            sk_r,
+            input.kem_output.as_slice(),
+            info,
+            aad,
+            input.ciphertext.as_slice(),
+        )
+        .map_err(|_| CryptoError::HpkeDecryptionError)
     }
 
     fn hpke_setup_sender_and_export(
@@ -300,7 +318,10 @@ impl OpenMlsCrypto for StepCrypto {
     ) -> Result<HpkeKeyPair, CryptoError> {
         our_hpke(&config)?;
         let (secret, public) = hpke::key_pair(ikm);
-        Ok(HpkeKeyPair { private: secret.to_vec().into(), public: public.to_vec() })
+        Ok(HpkeKeyPair {
+            private: secret.to_vec().into(),
+            public: public.to_vec(),
+        })
     }
 }
 

@@ -43,10 +43,24 @@ impl Leaf {
         let key = LeafKey::from_secret(&seed.derive("comptoir/leaf/key", &[]));
         let mut use_id = [0; 16];
         use_id.copy_from_slice(&seed.derive("comptoir/leaf/use", &[])[..16]);
-        let leaf = device.sign(&LeafCertificate { leaf_key: key.public(), use_id });
-        let credential = LeafCredential { proof: proof.clone(), device: certificate.clone(), leaf };
-        let kinds = LeafKinds { rules: vec![RULES], kinds: kinds.to_vec() };
-        Self { key, credential, kinds }
+        let leaf = device.sign(&LeafCertificate {
+            leaf_key: key.public(),
+            use_id,
+        });
+        let credential = LeafCredential {
+            proof: proof.clone(),
+            device: certificate.clone(),
+            leaf,
+        };
+        let kinds = LeafKinds {
+            rules: vec![RULES],
+            kinds: kinds.to_vec(),
+        };
+        Self {
+            key,
+            credential,
+            kinds,
+        }
     }
 
     /// The leaf's public key.
@@ -64,8 +78,15 @@ impl Leaf {
 
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, credential: _, kinds } = self;
-        f.debug_struct("Leaf").field("key", &key.public()).field("kinds", kinds).finish_non_exhaustive()
+        let Self {
+            key,
+            credential: _,
+            kinds,
+        } = self;
+        f.debug_struct("Leaf")
+            .field("key", &key.public())
+            .field("kinds", kinds)
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,8 +142,20 @@ comptoir_protocol::wire_map!(KnownLeaf { 0 => account, 1 => device, 2 => leaf_ke
 
 impl From<VerifiedLeaf> for KnownLeaf {
     fn from(leaf: VerifiedLeaf) -> Self {
-        let VerifiedLeaf { account, device, leaf_key, use_id, .. } = leaf;
-        Self { account, device, leaf_key, use_id, left_at: None }
+        let VerifiedLeaf {
+            account,
+            device,
+            leaf_key,
+            use_id,
+            ..
+        } = leaf;
+        Self {
+            account,
+            device,
+            leaf_key,
+            use_id,
+            left_at: None,
+        }
     }
 }
 
@@ -144,11 +177,16 @@ impl KnownLeaf {
 
 /// Proves whose `key` is by `credential`.
 pub(crate) fn verify(credential: &Credential, key: &[u8]) -> Result<VerifiedLeaf, LeafError> {
+    let key = PublicKey(key.try_into().map_err(|_| LeafError::Form)?);
+    Ok(self::credential(credential)?.verify(&key)?)
+}
+
+/// Reads a credential, unproved.
+pub(crate) fn credential(credential: &Credential) -> Result<LeafCredential, LeafError> {
     if credential.credential_type() != CredentialType::Basic {
         return Err(LeafError::Form);
     }
-    let key = PublicKey(key.try_into().map_err(|_| LeafError::Form)?);
-    Ok(LeafCredential::from_bytes(credential.serialized_content())?.verify(&key)?)
+    Ok(LeafCredential::from_bytes(credential.serialized_content())?)
 }
 
 /// Proves a whole leaf node.

@@ -17,8 +17,8 @@ mod thread;
 
 pub use codec::CodecError;
 pub use context::{
-    CommitPolicy, ComptoirContext, ExtensionError, HistoryRule, JOIN_LINKS_MAX, KINDS_MAX, LeafKinds,
-    ROLES_MAX, RULES, Role, RoleEntry, TITLE_BYTES_MAX, ThreadKind,
+    CommitPolicy, ComptoirContext, ExtensionError, HistoryRule, JOIN_LINKS_MAX, KINDS_MAX,
+    LeafKinds, ROLES_MAX, RULES, Role, RoleEntry, TITLE_BYTES_MAX, ThreadKind,
 };
 pub use error::{
     CommitError, CreateError, DecryptError, EncryptError, JoinError, LoadError, ProcessError,

@@ -4,11 +4,10 @@
 use core::fmt;
 
 use comptoir_protocol::id::{AccountId, DeviceId};
-use comptoir_protocol::identity::VerifiedLeaf;
+use comptoir_protocol::identity::{LeafCredential, VerifiedLeaf};
 use comptoir_protocol::limits::HELLO_KEY_PACKAGE_BYTES_MAX;
 use openmls::prelude::{
-    Extensions, KeyPackage, KeyPackageBuilder, KeyPackageIn, Lifetime,
-    ProtocolVersion,
+    Extensions, KeyPackage, KeyPackageBuilder, KeyPackageIn, Lifetime, ProtocolVersion,
 };
 use openmls::treesync::LeafNodeSource;
 use tls_codec::{Deserialize as _, Serialize as _};
@@ -53,19 +52,34 @@ impl KeyPackageSecret {
 
     /// Its bytes, to be kept sealed. They open every Welcome to the package.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        record::write_package(&self.leaf_key, &self.reference, self.expires_ms, &self.slots)
+        record::write_package(
+            &self.leaf_key,
+            &self.reference,
+            self.expires_ms,
+            &self.slots,
+        )
     }
 
     /// Reads what [`KeyPackageSecret::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         let (leaf_key, reference, expires_ms, slots) = record::read_package(bytes)?;
-        Ok(Self { leaf_key, slots, reference, expires_ms })
+        Ok(Self {
+            leaf_key,
+            slots,
+            reference,
+            expires_ms,
+        })
     }
 }
 
 impl fmt::Debug for KeyPackageSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { leaf_key: _, slots: _, reference, expires_ms } = self;
+        let Self {
+            leaf_key: _,
+            slots: _,
+            reference,
+            expires_ms,
+        } = self;
         f.debug_struct("KeyPackageSecret")
             .field("reference", &&reference[..4])
             .field("expires_ms", expires_ms)
@@ -87,8 +101,8 @@ pub fn key_package(
     let failed = |e: &dyn fmt::Display| NewPackageError(e.to_string());
     let overlay = Overlay::default();
     let crypto = StepCrypto::seeded(seed);
-    let leaf_extensions = Extensions::single(extension(LEAF_EXTENSION, &leaf.kinds))
-        .map_err(|e| failed(&e))?;
+    let leaf_extensions =
+        Extensions::single(extension(LEAF_EXTENSION, &leaf.kinds)).map_err(|e| failed(&e))?;
     let terms = Extensions::single(extension(PACKAGE_EXTENSION, &PackageTerms { expires_ms }))
         .map_err(|e| failed(&e))?;
     let bundle = KeyPackageBuilder::new()
@@ -96,7 +110,12 @@ pub fn key_package(
         .key_package_extensions(terms)
         .leaf_node_capabilities(capabilities())
         .leaf_node_extensions(leaf_extensions)
-        .build(SUITE, &Provider::new(&crypto, &overlay), &leaf.key, leaf.credential_with_key())
+        .build(
+            SUITE,
+            &Provider::new(&crypto, &overlay),
+            &leaf.key,
+            leaf.credential_with_key(),
+        )
         .map_err(|e| failed(&e))?;
     let package = bundle.key_package();
     let bytes = package.tls_serialize_detached().map_err(|e| failed(&e))?;
@@ -111,9 +130,13 @@ pub fn key_package(
 }
 
 fn reference(package: &KeyPackage) -> Result<[u8; 32], KeyPackageError> {
-    let reference =
-        package.hash_ref(&StepCrypto::reading()).map_err(|e| KeyPackageError::Refused(e.to_string()))?;
-    reference.as_slice().try_into().map_err(|_| KeyPackageError::Malformed)
+    let reference = package
+        .hash_ref(&StepCrypto::reading())
+        .map_err(|e| KeyPackageError::Refused(e.to_string()))?;
+    reference
+        .as_slice()
+        .try_into()
+        .map_err(|_| KeyPackageError::Malformed)
 }
 
 /// A key package that was proved whole, and was not expired when it was taken.
@@ -121,6 +144,7 @@ fn reference(package: &KeyPackage) -> Result<[u8; 32], KeyPackageError> {
 pub struct VerifiedKeyPackage {
     pub(crate) package: KeyPackage,
     leaf: VerifiedLeaf,
+    credential: LeafCredential,
     reference: [u8; 32],
     expires_ms: u64,
     kinds: LeafKinds,
@@ -142,6 +166,11 @@ impl VerifiedKeyPackage {
         &self.leaf
     }
 
+    /// The leaf's credential, checked against its key. A hello's card is proved with it.
+    pub fn credential(&self) -> &LeafCredential {
+        &self.credential
+    }
+
     /// Its name. A package is for one Add: remember the names of those used, a relay may serve one twice.
     pub fn reference(&self) -> [u8; 32] {
         self.reference
@@ -160,13 +189,24 @@ impl VerifiedKeyPackage {
     /// Refuses a package of anybody but `account`.
     // Without this a relay that is asked for Bob's package could hand out Eve's, valid in itself.
     pub fn of_account(self, account: AccountId) -> Result<Self, KeyPackageError> {
-        if self.leaf.account == account { Ok(self) } else { Err(KeyPackageError::OtherAccount) }
+        if self.leaf.account == account {
+            Ok(self)
+        } else {
+            Err(KeyPackageError::OtherAccount)
+        }
     }
 }
 
 impl fmt::Debug for VerifiedKeyPackage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { package: _, leaf, reference, expires_ms, kinds: _ } = self;
+        let Self {
+            package: _,
+            leaf,
+            credential: _,
+            reference,
+            expires_ms,
+            kinds: _,
+        } = self;
         f.debug_struct("VerifiedKeyPackage")
             .field("device", &leaf.device)
             .field("reference", &&reference[..4])
@@ -223,7 +263,10 @@ pub fn verify_key_package(
         .map_err(|e| KeyPackageError::Refused(e.to_string()))?;
     let proved = verify_package(&package)?;
     if proved.expires_ms <= now_ms {
-        return Err(KeyPackageError::Expired { expires_ms: proved.expires_ms, now_ms });
+        return Err(KeyPackageError::Expired {
+            expires_ms: proved.expires_ms,
+            now_ms,
+        });
     }
     Ok(proved)
 }
@@ -234,11 +277,14 @@ pub(crate) fn verify_package(package: &KeyPackage) -> Result<VerifiedKeyPackage,
         return Err(KeyPackageError::Refused("another suite".to_owned()));
     }
     if *package.leaf_node().leaf_node_source() != LeafNodeSource::KeyPackage(unlimited()) {
-        return Err(KeyPackageError::Refused("a lifetime that a clock decides".to_owned()));
+        return Err(KeyPackageError::Refused(
+            "a lifetime that a clock decides".to_owned(),
+        ));
     }
     let terms: PackageTerms = read_extension(package.extensions(), PACKAGE_EXTENSION)?;
     Ok(VerifiedKeyPackage {
         leaf: leaf::verify_node(package.leaf_node())?,
+        credential: leaf::credential(package.leaf_node().credential())?,
         kinds: leaf::kinds(package.leaf_node())?,
         reference: reference(package)?,
         expires_ms: terms.expires_ms,

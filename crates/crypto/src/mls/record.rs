@@ -77,7 +77,12 @@ pub(crate) fn write_group(
         hash.encode(&mut writer);
         leaf.encode(&mut writer);
     }
-    write_slots(&mut writer, slots.iter().filter(|(key, _)| **key != Overlay::slot(Kind::JoinConfig)));
+    write_slots(
+        &mut writer,
+        slots
+            .iter()
+            .filter(|(key, _)| **key != Overlay::slot(Kind::JoinConfig)),
+    );
     versioned(writer)
 }
 
@@ -155,7 +160,9 @@ fn open_array_of(reader: &mut Reader<'_>, length: u64) -> Result<(), DecodeError
     if reader.open_array()? == length {
         Ok(())
     } else {
-        Err(DecodeError::Invalid { what: "an array of another length" })
+        Err(DecodeError::Invalid {
+            what: "an array of another length",
+        })
     }
 }
 

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use comptoir_protocol::id::{AccountId, DeviceId};
 use comptoir_protocol::identity::VerifiedLeaf;
 use openmls::group::StagedCommit;
-use openmls::prelude::{Extensions, GroupContext, LeafNodeIndex, Proposal, ProposalOrRefType, Sender};
+use openmls::prelude::{
+    Extensions, GroupContext, LeafNodeIndex, Proposal, ProposalOrRefType, Sender,
+};
 
 use super::context::{
     CONTEXT_EXTENSION, CommitPolicy, ComptoirContext, ExtensionError, RULES, Role, ThreadKind,
@@ -88,7 +90,9 @@ pub(crate) struct Parent<'a> {
 
 impl Parent<'_> {
     fn member(&self, index: LeafNodeIndex) -> Option<&Member> {
-        self.members.iter().find(|member| member.leaf_index == index.u32())
+        self.members
+            .iter()
+            .find(|member| member.leaf_index == index.u32())
     }
 }
 
@@ -111,7 +115,9 @@ pub(crate) fn judge(
         match queued.proposal() {
             Proposal::Add(add) => added.push(verify_package(add.key_package())?),
             Proposal::Remove(remove) => {
-                let member = parent.member(remove.removed()).ok_or(CommitFault::OtherDevice)?;
+                let member = parent
+                    .member(remove.removed())
+                    .ok_or(CommitFault::OtherDevice)?;
                 removed.push(member.clone());
             }
             Proposal::GroupContextExtensions(_) => {}
@@ -127,7 +133,12 @@ pub(crate) fn judge(
     membership_allowed(parent, author, &added, &removed)?;
     let context_after = read_context(staged.group_context().extensions())?;
     context_allowed(parent.context, &context_after, author)?;
-    Ok(Judged { added, removed, committer: renewed, context_after })
+    Ok(Judged {
+        added,
+        removed,
+        committer: renewed,
+        context_after,
+    })
 }
 
 /// Reads the context of a group: our extension and its demand, and no other.
@@ -139,7 +150,9 @@ pub(crate) fn read_context(
         return Err(CommitFault::ForeignExtension);
     }
     if context.rules != RULES {
-        return Err(CommitFault::NeedsNewer { rules: context.rules });
+        return Err(CommitFault::NeedsNewer {
+            rules: context.rules,
+        });
     }
     Ok(context)
 }
@@ -164,9 +177,19 @@ fn one_leaf_a_device(
     let stay = parent
         .members
         .iter()
-        .filter(|member| !removed.iter().any(|gone| gone.leaf_index == member.leaf_index))
+        .filter(|member| {
+            !removed
+                .iter()
+                .any(|gone| gone.leaf_index == member.leaf_index)
+        })
         .map(|member| (member.account, member.device));
-    devices_once(stay.chain(added.iter().map(|package| (package.account(), package.device()))))
+    devices_once(
+        stay.chain(
+            added
+                .iter()
+                .map(|package| (package.account(), package.device())),
+        ),
+    )
 }
 
 fn may_commit(context: &ComptoirContext, author: &Member) -> Result<(), CommitFault> {
@@ -199,7 +222,9 @@ fn membership_allowed(
             }
         };
         if !allowed {
-            return Err(CommitFault::NotAllowed { what: "add this account" });
+            return Err(CommitFault::NotAllowed {
+                what: "add this account",
+            });
         }
     }
     for gone in removed {
@@ -208,7 +233,9 @@ fn membership_allowed(
             || role == Some(Role::Owner)
             || role == Some(Role::Admin) && theirs != Some(Role::Owner);
         if !allowed {
-            return Err(CommitFault::NotAllowed { what: "remove another account's device" });
+            return Err(CommitFault::NotAllowed {
+                what: "remove another account's device",
+            });
         }
     }
     Ok(())
@@ -226,15 +253,20 @@ fn context_allowed(
     }
     let role = before.role(author.account);
     if after.roles != before.roles && role != Some(Role::Owner) {
-        return Err(CommitFault::NotAllowed { what: "change roles" });
+        return Err(CommitFault::NotAllowed {
+            what: "change roles",
+        });
     }
-    let governed =
-        after.policy != before.policy || after.join_links != before.join_links || after.history != before.history;
+    let governed = after.policy != before.policy
+        || after.join_links != before.join_links
+        || after.history != before.history;
     // Title and timer of one's own thread or of a conversation of two are anybody's who is in it.
     let shared = after.title != before.title || after.expires_after_s != before.expires_after_s;
     let equals = matches!(before.kind, ThreadKind::Own | ThreadKind::Pair);
     if role.is_none() && (governed || shared && !equals) {
-        return Err(CommitFault::NotAllowed { what: "change the thread" });
+        return Err(CommitFault::NotAllowed {
+            what: "change the thread",
+        });
     }
     Ok(())
 }

@@ -85,7 +85,9 @@ impl Overlay {
     /// Takes the message secrets out, if they were encoded.
     pub(crate) fn take_secrets(&self) -> Option<Vec<u8>> {
         self.secrets_changed.set(false);
-        self.slots.borrow_mut().remove(&Self::slot(Kind::MessageSecrets))
+        self.slots
+            .borrow_mut()
+            .remove(&Self::slot(Kind::MessageSecrets))
     }
 
     /// Calls `read` with every slot and takes all as unchanged from here on.
@@ -102,8 +104,11 @@ impl Overlay {
 
     /// Drops what the loaded group holds itself and writes anew with every merged commit.
     pub(crate) fn shed(&self) {
-        const KEPT: [u8; 3] =
-            [Kind::JoinConfig as u8, Kind::OwnLeafIndex as u8, Kind::EpochKeyPairs as u8];
+        const KEPT: [u8; 3] = [
+            Kind::JoinConfig as u8,
+            Kind::OwnLeafIndex as u8,
+            Kind::EpochKeyPairs as u8,
+        ];
         self.retain(|kind| KEPT.contains(&kind));
     }
 
@@ -119,7 +124,11 @@ impl Overlay {
 
     pub(crate) fn bytes(&self) -> usize {
         // A BTreeMap entry of two Vecs costs 48 bytes beside what they point to.
-        self.slots.borrow().iter().map(|(key, value)| 48 + key.capacity() + value.capacity()).sum()
+        self.slots
+            .borrow()
+            .iter()
+            .map(|(key, value)| 48 + key.capacity() + value.capacity())
+            .sum()
     }
 
     fn put(&self, slot: SlotKey, value: &impl Serialize) -> Result<(), CodecError> {
@@ -132,7 +141,11 @@ impl Overlay {
     }
 
     fn get<T: DeserializeOwned>(&self, slot: &SlotKey) -> Result<Option<T>, CodecError> {
-        self.slots.borrow().get(slot).map(|bytes| codec::decode(bytes)).transpose()
+        self.slots
+            .borrow()
+            .get(slot)
+            .map(|bytes| codec::decode(bytes))
+            .transpose()
     }
 
     fn remove(&self, slot: &SlotKey) -> Result<(), CodecError> {
@@ -284,7 +297,9 @@ impl StorageProvider<CURRENT_VERSION> for Overlay {
         self.secrets_changed.set(true);
         if self.encode_secrets.get() {
             let bytes = codec::encode(secrets)?;
-            self.slots.borrow_mut().insert(Self::slot(Kind::MessageSecrets), bytes);
+            self.slots
+                .borrow_mut()
+                .insert(Self::slot(Kind::MessageSecrets), bytes);
         }
         Ok(())
     }
@@ -323,7 +338,9 @@ impl StorageProvider<CURRENT_VERSION> for Overlay {
         &self,
         _: &G,
     ) -> Result<Vec<L>, CodecError> {
-        Ok(self.get(&Self::slot(Kind::OwnLeafNodes))?.unwrap_or_default())
+        Ok(self
+            .get(&Self::slot(Kind::OwnLeafNodes))?
+            .unwrap_or_default())
     }
 
     fn delete_own_leaf_nodes<G: traits::GroupId<CURRENT_VERSION>>(
@@ -356,7 +373,9 @@ impl StorageProvider<CURRENT_VERSION> for Overlay {
         &self,
         _: &G,
     ) -> Result<Vec<R>, CodecError> {
-        Ok(self.get(&Self::slot(Kind::ProposalRefs))?.unwrap_or_default())
+        Ok(self
+            .get(&Self::slot(Kind::ProposalRefs))?
+            .unwrap_or_default())
     }
 
     fn queued_proposals<
@@ -433,7 +452,9 @@ impl StorageProvider<CURRENT_VERSION> for Overlay {
         epoch: &E,
         leaf_index: u32,
     ) -> Result<Vec<P>, CodecError> {
-        Ok(self.get(&Self::epoch_slot(epoch, leaf_index)?)?.unwrap_or_default())
+        Ok(self
+            .get(&Self::epoch_slot(epoch, leaf_index)?)?
+            .unwrap_or_default())
     }
 
     fn delete_encryption_epoch_key_pairs<

@@ -49,7 +49,12 @@ impl Person {
 
     pub(super) fn leaf(&mut self) -> Leaf {
         let seed = self.seed();
-        let AccountSecrets { device_key, proof, certificate, .. } = &self.account;
+        let AccountSecrets {
+            device_key,
+            proof,
+            certificate,
+            ..
+        } = &self.account;
         Leaf::issue(device_key, proof, certificate, &KINDS, &seed)
     }
 
@@ -74,7 +79,11 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(person: Person, thread: MlsThread) -> Self {
-        let mut node = Self { person, rows: BTreeMap::new(), thread };
+        let mut node = Self {
+            person,
+            rows: BTreeMap::new(),
+            thread,
+        };
         node.stores(Ratchet::Write);
         node
     }
@@ -96,7 +105,10 @@ impl Node {
     pub(super) fn says(&mut self, text: &str) -> Vec<u8> {
         let seed = self.person.seed();
         let parent = self.thread.parent();
-        let bytes = self.thread.encrypt(text.as_bytes(), &parent.0, seed).unwrap();
+        let bytes = self
+            .thread
+            .encrypt(text.as_bytes(), &parent.0, seed)
+            .unwrap();
         self.stores(Ratchet::Defer);
         bytes
     }
@@ -113,8 +125,10 @@ impl Node {
     }
 
     pub(super) fn adds(&mut self, packages: &[Vec<u8>]) -> Added {
-        let packages: Vec<_> =
-            packages.iter().map(|bytes| verify_key_package(bytes, NOW_MS).unwrap()).collect();
+        let packages: Vec<_> = packages
+            .iter()
+            .map(|bytes| verify_key_package(bytes, NOW_MS).unwrap())
+            .collect();
         let seed = self.person.seed();
         let added = self.thread.add(&packages, seed).unwrap();
         self.stores(Ratchet::Defer);
@@ -151,7 +165,11 @@ pub(super) fn pair(seed: u64) -> (Node, Node) {
 
 /// A group of `size`, all added by the first at once.
 pub(super) fn group(size: usize, seed: u64) -> Vec<Node> {
-    group_in(ComptoirContext::new(thread_id(seed), ThreadKind::Group), size, seed)
+    group_in(
+        ComptoirContext::new(thread_id(seed), ThreadKind::Group),
+        size,
+        seed,
+    )
 }
 
 pub(super) fn group_in(context: ComptoirContext, size: usize, seed: u64) -> Vec<Node> {
@@ -175,5 +193,9 @@ pub(super) fn group_in(context: ComptoirContext, size: usize, seed: u64) -> Vec<
 
 /// All but the `index`th.
 pub(super) fn others(nodes: &mut [Node], index: usize) -> impl Iterator<Item = &mut Node> {
-    nodes.iter_mut().enumerate().filter(move |(at, _)| *at != index).map(|(_, node)| node)
+    nodes
+        .iter_mut()
+        .enumerate()
+        .filter(move |(at, _)| *at != index)
+        .map(|(_, node)| node)
 }

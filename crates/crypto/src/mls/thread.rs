@@ -14,7 +14,8 @@ use core::fmt;
 
 use comptoir_protocol::Signed;
 use comptoir_protocol::acknowledgement::AckVector;
-use comptoir_protocol::id::{AccountId, DeviceId, ParentHash, PublicKey};
+use comptoir_protocol::envelope::{EnvelopeKind, authenticated_data};
+use comptoir_protocol::id::{AccountId, DeviceId, Lane, ParentHash, PublicKey};
 use comptoir_protocol::identity::VerifiedLeaf;
 use openmls::group::{
     GroupId, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
@@ -63,8 +64,20 @@ pub struct Member {
 
 impl Member {
     fn new(leaf_index: LeafNodeIndex, leaf: &KnownLeaf) -> Self {
-        let KnownLeaf { account, device, leaf_key, use_id, left_at: _ } = *leaf;
-        Self { leaf_index: leaf_index.u32(), account, device, leaf_key, use_id }
+        let KnownLeaf {
+            account,
+            device,
+            leaf_key,
+            use_id,
+            left_at: _,
+        } = *leaf;
+        Self {
+            leaf_index: leaf_index.u32(),
+            account,
+            device,
+            leaf_key,
+            use_id,
+        }
     }
 }
 
@@ -118,13 +131,37 @@ impl MlsThread {
         )
         .map_err(|e| CreateError::Mls(e.to_string()))?;
         let leaf_key = leaf.key.clone();
-        Ok(Self { group, overlay, leaf_key, context, known, sent: false, row_bytes: RowBytes::default() })
+        Ok(Self {
+            group,
+            overlay,
+            leaf_key,
+            context,
+            known,
+            sent: false,
+            row_bytes: RowBytes::default(),
+        })
     }
 
     /// Names the state the thread is in: the hash of its epoch authenticator. An epoch number does not, two commits
     /// of one parent lead to two states with one number.
     pub fn parent(&self) -> ParentHash {
         ParentHash(Sha256::digest(self.group.epoch_authenticator().as_slice()).into())
+    }
+
+    /// What a commit made in this state is bound to: its envelope without the bytes.
+    fn commit_binding(&self) -> Vec<u8> {
+        let ComptoirContext {
+            thread,
+            incarnation,
+            ..
+        } = self.context;
+        authenticated_data(
+            thread,
+            incarnation,
+            self.parent(),
+            Lane::Service,
+            EnvelopeKind::Commit,
+        )
     }
 
     /// How many commits the state is away from the thread's creation.
@@ -169,13 +206,21 @@ impl MlsThread {
     /// Proves a member's leaf again, with the account's keys as its credential shows them; `None` if there is no such
     /// leaf. Costs a handful of signature checks.
     pub fn verified_leaf(&self, leaf_index: u32) -> Option<Result<VerifiedLeaf, LeafError>> {
-        let node = self.group.public_group().leaf(LeafNodeIndex::new(leaf_index))?;
+        let node = self
+            .group
+            .public_group()
+            .leaf(LeafNodeIndex::new(leaf_index))?;
         Some(leaf::verify_node(node))
     }
 
     /// What a member's device understands; `None` if there is no such leaf.
     pub fn kinds(&self, leaf_index: u32) -> Option<LeafKinds> {
-        leaf::kinds(self.group.public_group().leaf(LeafNodeIndex::new(leaf_index))?).ok()
+        leaf::kinds(
+            self.group
+                .public_group()
+                .leaf(LeafNodeIndex::new(leaf_index))?,
+        )
+        .ok()
     }
 
     /// Signs what we have of the thread with our leaf key.
@@ -196,22 +241,35 @@ impl MlsThread {
     /// Brings the known leaves up to the group's epoch: who left is kept as long as its messages can be opened.
     fn forget_old_leaves(&mut self) {
         let epoch = self.epoch();
-        let present: std::collections::BTreeSet<[u8; 32]> =
-            self.group.members().map(|member| credential_hash(&member.credential)).collect();
+        let present: std::collections::BTreeSet<[u8; 32]> = self
+            .group
+            .members()
+            .map(|member| credential_hash(&member.credential))
+            .collect();
         for (hash, leaf) in &mut self.known {
             leaf.left_at = match (present.contains(hash), leaf.left_at) {
                 (true, _) => None,
                 (false, before) => before.or(Some(epoch)),
             };
         }
-        self.known
-            .retain(|_, leaf| leaf.left_at.is_none_or(|left| left + PAST_EPOCHS_MAX as u64 >= epoch));
+        self.known.retain(|_, leaf| {
+            leaf.left_at
+                .is_none_or(|left| left + PAST_EPOCHS_MAX as u64 >= epoch)
+        });
     }
 }
 
 impl fmt::Debug for MlsThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, overlay: _, leaf_key: _, context, known: _, sent, row_bytes: _ } = self;
+        let Self {
+            group,
+            overlay: _,
+            leaf_key: _,
+            context,
+            known: _,
+            sent,
+            row_bytes: _,
+        } = self;
         f.debug_struct("MlsThread")
             .field("thread", &context.thread)
             .field("epoch", &group.epoch().as_u64())

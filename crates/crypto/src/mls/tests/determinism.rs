@@ -10,7 +10,10 @@ const SIZE: usize = 12;
 fn run(seed: u64) -> Vec<Vec<u8>> {
     let founder = Person::new(seed * 1_000).account.keys.account();
     let mut context = ComptoirContext::new(thread_id(seed), ThreadKind::Group);
-    context.roles = vec![RoleEntry { account: founder, role: Role::Owner }];
+    context.roles = vec![RoleEntry {
+        account: founder,
+        role: Role::Owner,
+    }];
     let mut founder = Person::new(seed * 1_000).founds(context);
     let mut invited: Vec<_> = (1..SIZE as u64)
         .map(|number| {
@@ -25,7 +28,10 @@ fn run(seed: u64) -> Vec<Vec<u8>> {
     sent.extend([added.commit, added.welcome.clone()]);
     let mut nodes = vec![founder];
     for (person, _, secret) in invited.drain(..) {
-        nodes.push(Node::new(person, MlsThread::join(&added.welcome, &secret).unwrap().thread));
+        nodes.push(Node::new(
+            person,
+            MlsThread::join(&added.welcome, &secret).unwrap().thread,
+        ));
     }
     for committer in [3, 0, 11] {
         let commit = nodes[committer].renews();
@@ -41,7 +47,9 @@ fn run(seed: u64) -> Vec<Vec<u8>> {
     nodes.remove(5);
     others(&mut nodes, 0).for_each(|node| drop(node.follows(&commit)));
     sent.push(commit);
-    nodes.iter_mut().for_each(|node| node.stores(Ratchet::Write));
+    nodes
+        .iter_mut()
+        .for_each(|node| node.stores(Ratchet::Write));
     sent.extend(nodes.iter().flat_map(|node| node.rows.values().cloned()));
     sent.extend(nodes.iter().map(|node| node.thread.parent().0.to_vec()));
     sent
@@ -55,7 +63,11 @@ fn twenty_seeds_replay_to_the_byte() {
             assert_eq!(one, other, "seed {seed}, envelope {at}");
         }
         assert_eq!(first.len(), second.len());
-        assert_eq!(first[first.len() - 1], first[first.len() - 2], "all end in one state");
+        assert_eq!(
+            first[first.len() - 1],
+            first[first.len() - 2],
+            "all end in one state"
+        );
     }
 }
 

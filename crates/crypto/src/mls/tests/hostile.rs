@@ -27,8 +27,14 @@ fn a_message_bound_to_another_parent_is_refused_and_changes_nothing() {
     let (mut alice, mut bob) = pair(31);
     let message = alice.says("bound");
     let before = bob.thread.ratchet_bytes();
-    assert_eq!(bob.thread.decrypt(&message, &[0; 32]), Err(DecryptError::OtherEnvelope));
-    assert_eq!(bob.thread.decrypt(&message, b""), Err(DecryptError::OtherEnvelope));
+    assert_eq!(
+        bob.thread.decrypt(&message, &[0; 32]),
+        Err(DecryptError::OtherEnvelope)
+    );
+    assert_eq!(
+        bob.thread.decrypt(&message, b""),
+        Err(DecryptError::OtherEnvelope)
+    );
     assert_eq!(bob.thread.ratchet_bytes(), before);
     assert_eq!(bob.hears(&message), "bound");
 }
@@ -41,14 +47,20 @@ fn ones_own_message_another_groups_and_noise_are_told_apart() {
     assert_eq!(alice.tries(&own), Err(DecryptError::Own));
     let parent = carol.thread.parent();
     let foreign = carol.says("foreign");
-    assert_eq!(bob.thread.decrypt(&foreign, &parent.0), Err(DecryptError::OtherGroup));
+    assert_eq!(
+        bob.thread.decrypt(&foreign, &parent.0),
+        Err(DecryptError::OtherGroup)
+    );
     assert_eq!(bob.tries(b"noise"), Err(DecryptError::Malformed));
     assert_eq!(bob.tries(&vec![0xff; 4096]), Err(DecryptError::Malformed));
     let commit = alice.renews();
     assert_eq!(bob.tries(&commit), Err(DecryptError::Malformed));
     let ahead = alice.says("ahead");
     let parent = alice.thread.parent();
-    assert_eq!(bob.thread.decrypt(&ahead, &parent.0), Err(DecryptError::EpochAhead));
+    assert_eq!(
+        bob.thread.decrypt(&ahead, &parent.0),
+        Err(DecryptError::EpochAhead)
+    );
     bob.follows(&commit);
     assert_eq!(bob.hears(&ahead), "ahead");
 }
@@ -59,7 +71,10 @@ fn an_expired_package_is_refused_by_its_taker() {
     assert!(verify_key_package(&bytes, LATER_MS - 1).is_ok());
     assert!(matches!(
         verify_key_package(&bytes, LATER_MS),
-        Err(KeyPackageError::Expired { expires_ms: LATER_MS, now_ms: LATER_MS })
+        Err(KeyPackageError::Expired {
+            expires_ms: LATER_MS,
+            now_ms: LATER_MS
+        })
     ));
 }
 
@@ -81,7 +96,10 @@ fn a_bent_package_is_refused() {
         let mut bent = bytes.clone();
         bent[at] ^= 1;
         assert!(verify_key_package(&bent, NOW_MS).is_err(), "byte {at}");
-        assert!(verify_key_package(&bytes[..at], NOW_MS).is_err(), "cut at {at}");
+        assert!(
+            verify_key_package(&bytes[..at], NOW_MS).is_err(),
+            "cut at {at}"
+        );
     }
     assert!(matches!(
         verify_key_package(&vec![0; 100_000], NOW_MS),
@@ -109,7 +127,10 @@ fn a_device_the_list_key_never_certified_is_refused() {
     let (mut bob, mut eve) = (Person::new(40), Person::new(41));
     let mut leaf = eve.leaf();
     let of_bob = bob.leaf().credential;
-    leaf.credential = LeafCredential { proof: of_bob.proof, ..leaf.credential };
+    leaf.credential = LeafCredential {
+        proof: of_bob.proof,
+        ..leaf.credential
+    };
     assert!(LeafCredential::from_bytes(&leaf.credential.to_bytes()).is_ok());
     let (bytes, _) = key_package(&leaf, LATER_MS, eve.seed()).unwrap();
     assert!(matches!(
@@ -126,7 +147,10 @@ fn who_stole_alices_keys_cannot_pose_to_her_as_bob() {
     let (package, alice_secret) = alice.package();
     let stolen = KeyPackageSecret::from_bytes(&alice_secret.to_bytes()).unwrap();
     // What Eve can make with Alice's keys: a thread of her own whose founder claims to be Bob.
-    let forged = Leaf { key: stolen.leaf_key.clone(), ..bob.leaf() };
+    let forged = Leaf {
+        key: stolen.leaf_key.clone(),
+        ..bob.leaf()
+    };
     let context = ComptoirContext::new(thread_id(42), ThreadKind::Pair);
     assert!(matches!(
         MlsThread::create(context.clone(), &forged, alice.seed()),
@@ -144,7 +168,10 @@ fn who_stole_alices_keys_cannot_pose_to_her_as_bob() {
     let founder = MlsThread::create_unchecked(context, &mixed, alice.seed());
     let mut founder = founder.unwrap();
     let proved = verify_key_package(&package, NOW_MS).unwrap();
-    let welcome = founder.add_unchecked(&[proved], alice.seed()).unwrap().welcome;
+    let welcome = founder
+        .add_unchecked(&[proved], alice.seed())
+        .unwrap()
+        .welcome;
     assert!(matches!(
         MlsThread::join(&welcome, &alice_secret),
         Err(JoinError::Member(LeafError::Unproved(_)))
@@ -156,7 +183,9 @@ fn who_stole_alices_keys_cannot_pose_to_her_as_bob() {
 fn a_copy_of_alices_rows_speaks_only_as_alice() {
     let (mut alice, mut bob) = pair(44);
     let mut eve = MlsThread::load(&alice.rows).unwrap();
-    let forged = eve.encrypt(b"from bob", &alice.thread.parent().0, alice.person.seed()).unwrap();
+    let forged = eve
+        .encrypt(b"from bob", &alice.thread.parent().0, alice.person.seed())
+        .unwrap();
     assert_eq!(alice.tries(&forged), Err(DecryptError::Own));
     let opened = bob.tries(&forged).unwrap();
     assert_eq!(opened.author.account, alice.person.account.keys.account());
@@ -169,11 +198,20 @@ fn a_welcome_opens_with_the_package_it_names_and_no_other() {
     let (package, secret) = bob.package();
     let (_, other_secret) = bob.package();
     let welcome = founder.adds(&[package]).welcome;
-    assert_eq!(MlsThread::welcome_references(&welcome), [secret.reference()]);
-    assert!(matches!(MlsThread::join(&welcome, &other_secret), Err(JoinError::OtherPackage)));
+    assert_eq!(
+        MlsThread::welcome_references(&welcome),
+        [secret.reference()]
+    );
+    assert!(matches!(
+        MlsThread::join(&welcome, &other_secret),
+        Err(JoinError::OtherPackage)
+    ));
     let kept = KeyPackageSecret::from_bytes(&secret.to_bytes()).unwrap();
     let joined = MlsThread::join(&welcome, &kept).unwrap();
-    assert_eq!(joined.inviter.account, founder.person.account.keys.account());
+    assert_eq!(
+        joined.inviter.account,
+        founder.person.account.keys.account()
+    );
     assert_eq!(joined.thread.parent(), founder.thread.parent());
     // Kept until the join is final: a Welcome to the branch that wins opens with it too.
     assert!(MlsThread::join(&welcome, &kept).is_ok());

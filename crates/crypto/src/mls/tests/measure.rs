@@ -20,7 +20,8 @@ fn measure(members: usize) {
     let built_ms = began.elapsed().as_millis();
     let (mut sender, mut receiver) = (nodes.remove(0), nodes.remove(0));
     let parent = sender.thread.parent();
-    let (mut encrypt, mut send_row, mut decrypt, mut receive_row) = (vec![], vec![], vec![], vec![]);
+    let (mut encrypt, mut send_row, mut decrypt, mut receive_row) =
+        (vec![], vec![], vec![], vec![]);
     let mut bytes = 0;
     for number in 0..MESSAGES {
         let seed = sender.person.seed();
@@ -73,7 +74,9 @@ fn measure_memory() {
     for (members, copies) in [(2, 5_000), (20, 4_000), (100, 4_000)] {
         let node = group(members, 91).remove(1);
         let before = resident();
-        let threads: Vec<_> = (0..copies).map(|_| MlsThread::load(&node.rows).unwrap()).collect();
+        let threads: Vec<_> = (0..copies)
+            .map(|_| MlsThread::load(&node.rows).unwrap())
+            .collect();
         let claimed: usize = threads.iter().map(MlsThread::memory_bytes).sum();
         println!(
             "{members} members, {copies} loaded: {} bytes each resident, {} claimed, {} in rows",
@@ -91,7 +94,11 @@ fn measure_rows() {
     for round in 0..4 {
         for (who, node) in [("alice", &alice), ("bob", &bob)] {
             let (_, known, slots) = record::read_group(&node.rows[&b"g"[..]]).unwrap();
-            let sizes: Vec<_> = slots.0.iter().map(|(key, value)| (key[0], value.len())).collect();
+            let sizes: Vec<_> = slots
+                .0
+                .iter()
+                .map(|(key, value)| (key[0], value.len()))
+                .collect();
             let known = known.len();
             println!(
                 "{who} after {round} renewals: g {} r {}, {known} known, slots {sizes:?}",

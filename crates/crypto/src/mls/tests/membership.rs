@@ -8,7 +8,10 @@ use crate::keys::DeviceKey;
 
 fn owned_by(founder: AccountId, seed: u64) -> ComptoirContext {
     let mut context = ComptoirContext::new(thread_id(seed), ThreadKind::Group);
-    context.roles = vec![RoleEntry { account: founder, role: Role::Owner }];
+    context.roles = vec![RoleEntry {
+        account: founder,
+        role: Role::Owner,
+    }];
     context
 }
 
@@ -51,11 +54,17 @@ fn a_group_adds_renews_and_removes_and_stays_one() {
     }
     assert!(!nodes[2].thread.is_active());
     let seed = nodes[2].person.seed();
-    assert!(matches!(nodes[2].thread.encrypt(b"x", b"", seed), Err(EncryptError::Removed)));
+    assert!(matches!(
+        nodes[2].thread.encrypt(b"x", b"", seed),
+        Err(EncryptError::Removed)
+    ));
     let parent = nodes[0].thread.parent();
     let message = nodes[0].says("without you");
     assert_eq!(nodes[1].hears(&message), "without you");
-    assert_eq!(nodes[2].thread.decrypt(&message, &parent.0), Err(DecryptError::Removed));
+    assert_eq!(
+        nodes[2].thread.decrypt(&message, &parent.0),
+        Err(DecryptError::Removed)
+    );
     assert_eq!(nodes[3].thread.members().len(), 3);
     assert_eq!(nodes[3].thread.members(), nodes[0].thread.members());
 }
@@ -67,18 +76,21 @@ fn a_pair_takes_devices_of_its_two_accounts_and_nobody_else() {
     let stranger = verify_key_package(&stranger, NOW_MS).unwrap();
     let seed = alice.person.seed();
     assert!(matches!(
-        alice.thread.add(&[stranger.clone()], seed),
+        alice.thread.add(std::slice::from_ref(&stranger), seed),
         Err(CommitError::Fault(CommitFault::NotAllowed { .. }))
     ));
     alice.restarts();
     let (package, secret) = second_device(&bob.person, 53).package();
-    let added = alice.adds(&[package.clone()]);
+    let added = alice.adds(&[package]);
     assert_eq!(bob.follows(&added.commit).added.len(), 1);
     let mut tablet = MlsThread::join(&added.welcome, &secret).unwrap().thread;
     assert_eq!(tablet.parent(), bob.thread.parent());
     let parent = alice.thread.parent();
     assert_eq!(
-        tablet.decrypt(&alice.says("both of you"), &parent.0).unwrap().plaintext,
+        tablet
+            .decrypt(&alice.says("both of you"), &parent.0)
+            .unwrap()
+            .plaintext,
         b"both of you"
     );
     // Eve's node has its checks off; everybody else's has not.
@@ -146,11 +158,26 @@ fn the_context_changes_by_commit_and_by_who_may() {
     bob.restarts();
     assert_eq!(bob.thread.context(), &context);
     for wrong in [
-        ComptoirContext { incarnation: 1, ..context.clone() },
-        ComptoirContext { kind: ThreadKind::Group, ..context.clone() },
-        ComptoirContext { thread: thread_id(1), ..context.clone() },
-        ComptoirContext { history: HistoryRule::Shared, ..context.clone() },
-        ComptoirContext { rules: 2, ..context.clone() },
+        ComptoirContext {
+            incarnation: 2,
+            ..context.clone()
+        },
+        ComptoirContext {
+            kind: ThreadKind::Group,
+            ..context.clone()
+        },
+        ComptoirContext {
+            thread: thread_id(1),
+            ..context.clone()
+        },
+        ComptoirContext {
+            history: HistoryRule::Shared,
+            ..context.clone()
+        },
+        ComptoirContext {
+            rules: 2,
+            ..context.clone()
+        },
         owned_by(alice.person.account.keys.account(), 58),
     ] {
         let seed = alice.person.seed();
@@ -191,8 +218,14 @@ fn a_commit_of_another_parent_a_message_and_ones_own_are_told_apart() {
         Err(ProcessError::OtherParent { .. })
     ));
     let message = alice.says("hello");
-    assert!(matches!(bob.thread.process_commit(&message), Err(ProcessError::Malformed)));
-    assert!(matches!(bob.thread.process_commit(b"noise"), Err(ProcessError::Malformed)));
+    assert!(matches!(
+        bob.thread.process_commit(&message),
+        Err(ProcessError::Malformed)
+    ));
+    assert!(matches!(
+        bob.thread.process_commit(b"noise"),
+        Err(ProcessError::Malformed)
+    ));
 }
 
 #[test]

@@ -6,7 +6,9 @@ use super::*;
 #[test]
 fn when_the_newest_of_thirty_comes_first_none_is_lost() {
     let (mut alice, mut bob) = pair(20);
-    let messages: Vec<_> = (0..30).map(|number| alice.says(&format!("{number}"))).collect();
+    let messages: Vec<_> = (0..30)
+        .map(|number| alice.says(&format!("{number}")))
+        .collect();
     for number in (0..30).rev() {
         assert_eq!(bob.hears(&messages[number]), format!("{number}"));
         bob.stores(Ratchet::Write);
@@ -17,7 +19,9 @@ fn when_the_newest_of_thirty_comes_first_none_is_lost() {
 #[test]
 fn the_window_holds_256_late_ones_and_says_when_one_is_too_late() {
     let (mut alice, mut bob) = pair(21);
-    let messages: Vec<_> = (0..=OUT_OF_ORDER_MAX + 1).map(|_| alice.says("x")).collect();
+    let messages: Vec<_> = (0..=OUT_OF_ORDER_MAX + 1)
+        .map(|_| alice.says("x"))
+        .collect();
     bob.hears(messages.last().unwrap());
     assert_eq!(bob.tries(&messages[0]), Err(DecryptError::Used));
     for message in messages.iter().skip(2).take(OUT_OF_ORDER_MAX as usize - 1) {

@@ -27,9 +27,16 @@ fn the_author_of_a_message_is_told_by_account_and_device() {
     assert_eq!(opened.author.device, alice.person.account.device_key.id());
     assert_eq!(opened.author.leaf_key, alice.thread.own_leaf_key());
     assert_eq!(opened.author.leaf_index, alice.thread.own_leaf_index());
-    let proved = bob.thread.verified_leaf(opened.author.leaf_index).unwrap().unwrap();
+    let proved = bob
+        .thread
+        .verified_leaf(opened.author.leaf_index)
+        .unwrap()
+        .unwrap();
     assert_eq!(proved.keys, alice.person.account.keys);
-    assert_eq!(bob.thread.kinds(opened.author.leaf_index).unwrap().kinds, KINDS);
+    assert_eq!(
+        bob.thread.kinds(opened.author.leaf_index).unwrap().kinds,
+        KINDS
+    );
 }
 
 #[test]
@@ -59,12 +66,16 @@ fn a_deferred_ratchet_row_still_opens_every_later_message() {
 fn only_receiving_is_deferred() {
     let (mut alice, mut bob) = pair(5);
     let message = alice.says("hello");
-    bob.thread.decrypt(&message, &bob.thread.parent().0).unwrap();
+    bob.thread
+        .decrypt(&message, &bob.thread.parent().0)
+        .unwrap();
     assert!(bob.thread.take_changes(Ratchet::Defer).is_empty());
     assert_eq!(bob.thread.take_changes(Ratchet::Write).len(), 1);
     assert!(bob.thread.take_changes(Ratchet::Write).is_empty());
     let seed = bob.person.seed();
-    bob.thread.encrypt(b"answer", &bob.thread.parent().0, seed).unwrap();
+    bob.thread
+        .encrypt(b"answer", &bob.thread.parent().0, seed)
+        .unwrap();
     assert_eq!(bob.thread.take_changes(Ratchet::Defer).len(), 1);
 }
 
@@ -87,8 +98,16 @@ fn messages_of_three_epochs_ago_still_open_and_older_ones_say_so() {
     for number in 0..5 {
         let parent = alice.thread.parent();
         sent.push((alice.says(&format!("{number}")), parent));
-        let commit = if number % 2 == 0 { alice.renews() } else { bob.renews() };
-        let other = if number % 2 == 0 { &mut bob } else { &mut alice };
+        let commit = if number % 2 == 0 {
+            alice.renews()
+        } else {
+            bob.renews()
+        };
+        let other = if number % 2 == 0 {
+            &mut bob
+        } else {
+            &mut alice
+        };
         other.follows(&commit);
         other.restarts();
     }
@@ -121,7 +140,10 @@ fn a_thread_is_two_rows_of_a_few_kilobytes() {
 fn a_thread_that_is_not_there_or_half_there_says_so() {
     let (alice, _) = pair(9);
     let nothing = BTreeMap::<Vec<u8>, Vec<u8>>::new();
-    assert!(matches!(MlsThread::load(&nothing), Err(LoadError::NotFound)));
+    assert!(matches!(
+        MlsThread::load(&nothing),
+        Err(LoadError::NotFound)
+    ));
     let mut half = alice.rows.clone();
     half.remove(&b"r"[..]);
     assert!(matches!(MlsThread::load(&half), Err(LoadError::Incomplete)));
@@ -145,10 +167,28 @@ fn nothing_secret_is_printed() {
     let (mut alice, bob) = pair(10);
     let secret = alice.thread.leaf_key_secret();
     let (_, package) = alice.person.package();
-    let shown = format!("{:?} {:?} {:?} {:?}", alice.thread, package, alice.person.leaf(), bob.thread);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let shown = format!(
+        "{:?} {:?} {:?} {:?}",
+        alice.thread,
+        package,
+        alice.person.leaf(),
+        bob.thread
+    );
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
     let list = format!("{:?}", &secret[..8]);
     assert!(!shown.contains(&hex(&secret[..8])) && !shown.contains(list.trim_matches(['[', ']'])));
     let changes = format!("{:?}", RowChange::Put(vec![7; 9]));
     assert_eq!(changes, "Put(9 bytes)");
+}
+
+/// Envelopes are opened on worker threads.
+#[test]
+fn a_thread_can_be_sent_to_another_thread() {
+    fn sendable<T: Send>(_: &T) {}
+    sendable(&pair(11).0.thread);
 }

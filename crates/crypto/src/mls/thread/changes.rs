@@ -61,11 +61,21 @@ impl MlsThread {
         let ratchet_row = Zeroizing::new(rows.get(RATCHET_ROW)?.ok_or(LoadError::Incomplete)?);
         let (leaf_key, mut known, slots) = record::read_group(&group_row)?;
         let mut slots = slots.take();
-        slots.insert(Overlay::slot(Kind::JoinConfig), codec::encode(&join_config())?);
-        slots.insert(Overlay::slot(Kind::MessageSecrets), record::read_ratchets(&ratchet_row)?);
+        slots.insert(
+            Overlay::slot(Kind::JoinConfig),
+            codec::encode(&join_config())?,
+        );
+        slots.insert(
+            Overlay::slot(Kind::MessageSecrets),
+            record::read_ratchets(&ratchet_row)?,
+        );
         let group_id: GroupId = {
-            let context = slots.get(&Overlay::slot(Kind::Context)).ok_or(LoadError::Incomplete)?;
-            codec::decode::<openmls::group::GroupContext>(context)?.group_id().clone()
+            let context = slots
+                .get(&Overlay::slot(Kind::Context))
+                .ok_or(LoadError::Incomplete)?;
+            codec::decode::<openmls::group::GroupContext>(context)?
+                .group_id()
+                .clone()
         };
         let overlay = Overlay::from_slots(slots);
         let group = MlsGroup::load(&overlay, &group_id)?.ok_or(LoadError::Incomplete)?;
@@ -75,8 +85,19 @@ impl MlsThread {
             known.insert(credential_hash(&member.credential), leaf);
         }
         overlay.shed();
-        let row_bytes = RowBytes { group: group_row.len(), ratchets: ratchet_row.len() };
-        Ok(Self { group, overlay, leaf_key, context, known, sent: false, row_bytes })
+        let row_bytes = RowBytes {
+            group: group_row.len(),
+            ratchets: ratchet_row.len(),
+        };
+        Ok(Self {
+            group,
+            overlay,
+            leaf_key,
+            context,
+            known,
+            sent: false,
+            row_bytes,
+        })
     }
 
     /// Takes out what changed since the last time, as rows to commit with the step.
@@ -94,9 +115,9 @@ impl MlsThread {
         self.row_bytes.ratchets = ratchet_row.len();
         changes.insert(RATCHET_ROW.to_vec(), RowChange::Put(ratchet_row));
         if group_changed {
-            let row = self.overlay.with_slots(|slots| {
-                record::write_group(&self.leaf_key, &self.known, slots)
-            });
+            let row = self
+                .overlay
+                .with_slots(|slots| record::write_group(&self.leaf_key, &self.known, slots));
             self.overlay.shed();
             self.row_bytes.group = row.len();
             changes.insert(GROUP_ROW.to_vec(), RowChange::Put(row));
@@ -111,7 +132,9 @@ impl MlsThread {
 
     /// The changes that delete a thread.
     pub fn deletion() -> BTreeMap<Vec<u8>, RowChange> {
-        [GROUP_ROW, RATCHET_ROW].map(|key| (key.to_vec(), RowChange::Delete)).into()
+        [GROUP_ROW, RATCHET_ROW]
+            .map(|key| (key.to_vec(), RowChange::Delete))
+            .into()
     }
 
     pub(super) fn ratchet_row(&mut self) -> Vec<u8> {
@@ -125,7 +148,10 @@ impl MlsThread {
             .expect("the message secrets have an encoding");
         self.overlay.set_encode_secrets(false);
         self.sent = false;
-        let secrets = self.overlay.take_secrets().expect("the write just made is in the overlay");
+        let secrets = self
+            .overlay
+            .take_secrets()
+            .expect("the write just made is in the overlay");
         record::write_ratchets(&Zeroizing::new(secrets))
     }
 

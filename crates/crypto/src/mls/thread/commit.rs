@@ -22,7 +22,7 @@ use crate::seed::StepSeed;
 /// A commit of ours, merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The state it was made in, which its envelope names.
+    /// The state it was made in, which its envelope names; its lane is the service lane.
     pub parent: ParentHash,
     /// For those who were members before.
     pub commit: Vec<u8>,
@@ -31,7 +31,7 @@ pub struct Committed {
 /// A commit of ours that added devices, merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Added {
-    /// The state it was made in, which its envelope names.
+    /// The state it was made in, which its envelope names; its lane is the service lane.
     pub parent: ParentHash,
     /// For those who were members before.
     pub commit: Vec<u8>,
@@ -69,11 +69,24 @@ impl MlsThread {
         packages: &[VerifiedKeyPackage],
         seed: StepSeed,
     ) -> Result<Added, CommitError> {
-        let adds = packages.iter().map(|package| package.package.clone()).collect();
-        let (parent, bundle) = self.commit(Wanted { adds, ..Wanted::default() }, seed)?;
+        let adds = packages
+            .iter()
+            .map(|package| package.package.clone())
+            .collect();
+        let (parent, bundle) = self.commit(
+            Wanted {
+                adds,
+                ..Wanted::default()
+            },
+            seed,
+        )?;
         let (commit, welcome, _) = bundle.into_messages();
         let welcome = welcome.ok_or_else(|| CommitError::Mls("no welcome".to_owned()))?;
-        Ok(Added { parent, commit: bytes(&commit)?, welcome: bytes(&welcome)? })
+        Ok(Added {
+            parent,
+            commit: bytes(&commit)?,
+            welcome: bytes(&welcome)?,
+        })
     }
 
     /// Removes leaves.
@@ -85,10 +98,18 @@ impl MlsThread {
         let mut removals = Vec::new();
         for &leaf_index in leaf_indices {
             let removed = LeafNodeIndex::new(leaf_index);
-            self.group.member(removed).ok_or(CommitError::NoSuchLeaf { leaf_index })?;
+            self.group
+                .member(removed)
+                .ok_or(CommitError::NoSuchLeaf { leaf_index })?;
             removals.push(removed);
         }
-        self.plain_commit(Wanted { removals, ..Wanted::default() }, seed)
+        self.plain_commit(
+            Wanted {
+                removals,
+                ..Wanted::default()
+            },
+            seed,
+        )
     }
 
     /// Renews our own keys: what was stolen before opens nothing that comes after.
@@ -103,16 +124,21 @@ impl MlsThread {
         seed: StepSeed,
     ) -> Result<Committed, CommitError> {
         let extensions = group_extensions(context).map_err(refused)?;
-        self.plain_commit(Wanted { context: Some(extensions), ..Wanted::default() }, seed)
+        self.plain_commit(
+            Wanted {
+                context: Some(extensions),
+                ..Wanted::default()
+            },
+            seed,
+        )
     }
 
-    fn plain_commit(
-        &mut self,
-        wanted: Wanted,
-        seed: StepSeed,
-    ) -> Result<Committed, CommitError> {
+    fn plain_commit(&mut self, wanted: Wanted, seed: StepSeed) -> Result<Committed, CommitError> {
         let (parent, bundle) = self.commit(wanted, seed)?;
-        Ok(Committed { parent, commit: bytes(bundle.commit())? })
+        Ok(Committed {
+            parent,
+            commit: bytes(bundle.commit())?,
+        })
     }
 
     fn commit(
@@ -123,10 +149,15 @@ impl MlsThread {
         let (parent, members) = (self.parent(), self.members());
         let crypto = StepCrypto::seeded(seed);
         let bundle = self.stage(wanted, &crypto)?;
-        let staged =
-            self.group.pending_commit().expect("a commit that was staged just now is pending");
+        let staged = self
+            .group
+            .pending_commit()
+            .expect("a commit that was staged just now is pending");
         let judged = judge(
-            &Parent { context: &self.context, members: &members },
+            &Parent {
+                context: &self.context,
+                members: &members,
+            },
             staged,
             self.group.own_leaf_index(),
         )?;
@@ -140,8 +171,12 @@ impl MlsThread {
         wanted: Wanted,
         crypto: &StepCrypto,
     ) -> Result<CommitMessageBundle, CommitError> {
-        let Wanted { adds, removals, context } = wanted;
-        self.group.set_aad(self.parent().0.to_vec());
+        let Wanted {
+            adds,
+            removals,
+            context,
+        } = wanted;
+        self.group.set_aad(self.commit_binding());
         let mut builder = self
             .group
             .commit_builder()
@@ -149,7 +184,9 @@ impl MlsThread {
             .propose_adds(adds)
             .propose_removals(removals);
         if let Some(context) = context {
-            builder = builder.propose_group_context_extensions(context).map_err(refused)?;
+            builder = builder
+                .propose_group_context_extensions(context)
+                .map_err(refused)?;
         }
         builder
             .load_psks(&self.overlay)
@@ -176,12 +213,25 @@ impl MlsThread {
     ) -> Result<Added, CommitError> {
         let parent = self.parent();
         let crypto = StepCrypto::seeded(seed);
-        let adds = packages.iter().map(|package| package.package.clone()).collect();
-        let bundle = self.stage(Wanted { adds, ..Wanted::default() }, &crypto)?;
+        let adds = packages
+            .iter()
+            .map(|package| package.package.clone())
+            .collect();
+        let bundle = self.stage(
+            Wanted {
+                adds,
+                ..Wanted::default()
+            },
+            &crypto,
+        )?;
         self.merge(&crypto)?;
         let (commit, welcome, _) = bundle.into_messages();
         let welcome = welcome.expect("an Add makes a Welcome");
-        Ok(Added { parent, commit: bytes(&commit)?, welcome: bytes(&welcome)? })
+        Ok(Added {
+            parent,
+            commit: bytes(&commit)?,
+            welcome: bytes(&welcome)?,
+        })
     }
 
     /// Follows somebody's commit.
@@ -194,7 +244,7 @@ impl MlsThread {
             return Err(ProcessError::OtherGroup);
         }
         let ours = self.parent();
-        if message.aad() != ours.0 || message.epoch() != self.group.epoch() {
+        if message.aad() != self.commit_binding() || message.epoch() != self.group.epoch() {
             return Err(ProcessError::OtherParent { ours });
         }
         let members = self.members();
@@ -212,8 +262,14 @@ impl MlsThread {
             ProcessedMessageContent::OwnPrivateMessage => return Err(ProcessError::Own),
             _ => return Err(ProcessError::Malformed),
         };
-        let judged =
-            judge(&Parent { context: &self.context, members: &members }, &staged, index)?;
+        let judged = judge(
+            &Parent {
+                context: &self.context,
+                members: &members,
+            },
+            &staged,
+            index,
+        )?;
         let removed_us = staged.self_removed();
         let committer = members
             .iter()
@@ -225,24 +281,45 @@ impl MlsThread {
             .map_err(|e| ProcessError::Mls(e.to_string()))?;
         let removed = judged.removed.clone();
         let context_changed = judged.context_after != self.context;
-        let added_devices: Vec<_> = judged.added.iter().map(|package| package.device()).collect();
+        let added_devices: Vec<_> = judged
+            .added
+            .iter()
+            .map(|package| package.device())
+            .collect();
         self.settle(judged);
         let added = self
             .members()
             .into_iter()
             .filter(|member| added_devices.contains(&member.device))
             .collect();
-        Ok(CommitSummary { committer, added, removed, context_changed, removed_us })
+        Ok(CommitSummary {
+            committer,
+            added,
+            removed,
+            context_changed,
+            removed_us,
+        })
     }
 
     /// Takes over what a merged commit brought.
     fn settle(&mut self, judged: Judged) {
-        let Judged { added, removed: _, committer, context_after } = judged;
-        let mut proved: Vec<KnownLeaf> = added.iter().map(|package| package.leaf().clone().into()).collect();
+        let Judged {
+            added,
+            removed: _,
+            committer,
+            context_after,
+        } = judged;
+        let mut proved: Vec<KnownLeaf> = added
+            .iter()
+            .map(|package| package.leaf().clone().into())
+            .collect();
         proved.push(committer.into());
         for member in self.group.members() {
             let hash = credential_hash(&member.credential);
-            if let Some(leaf) = proved.iter().find(|leaf| leaf.leaf_key.0[..] == member.signature_key) {
+            if let Some(leaf) = proved
+                .iter()
+                .find(|leaf| leaf.leaf_key.0[..] == member.signature_key)
+            {
                 self.known.insert(hash, leaf.clone());
             }
         }

@@ -28,7 +28,9 @@ pub struct Joined {
 impl MlsThread {
     /// The names of the key packages that a Welcome is for; none if it is no Welcome.
     pub fn welcome_references(welcome: &[u8]) -> Vec<[u8; 32]> {
-        let Some(welcome) = read_welcome(welcome) else { return Vec::new() };
+        let Some(welcome) = read_welcome(welcome) else {
+            return Vec::new();
+        };
         welcome
             .secrets()
             .iter()
@@ -61,16 +63,32 @@ impl MlsThread {
         }
         let mut known = KnownLeaves::new();
         for member in group.members() {
-            let node = group.public_group().leaf(member.index).ok_or(JoinError::Malformed)?;
+            let node = group
+                .public_group()
+                .leaf(member.index)
+                .ok_or(JoinError::Malformed)?;
             if let LeafNodeSource::KeyPackage(lifetime) = node.leaf_node_source()
                 && *lifetime != unlimited()
             {
-                return Err(KeyPackageError::Refused("a lifetime that a clock decides".to_owned()).into());
+                return Err(
+                    KeyPackageError::Refused("a lifetime that a clock decides".to_owned()).into(),
+                );
             }
-            known.insert(credential_hash(node.credential()), leaf::verify_node(node)?.into());
+            known.insert(
+                credential_hash(node.credential()),
+                leaf::verify_node(node)?.into(),
+            );
         }
         let leaf_key = package.leaf_key.clone();
-        let thread = Self { group, overlay, leaf_key, context, known, sent: false, row_bytes: RowBytes::default() };
+        let thread = Self {
+            group,
+            overlay,
+            leaf_key,
+            context,
+            known,
+            sent: false,
+            row_bytes: RowBytes::default(),
+        };
         let members = thread.members();
         devices_once(members.iter().map(|member| (member.account, member.device)))?;
         let inviter = members

@@ -26,7 +26,7 @@ pub struct Opened {
 }
 
 impl MlsThread {
-    /// Seals `plaintext`, bound to `aad` (the parent that its envelope names).
+    /// Seals `plaintext`, bound to `aad` (what its envelope authenticates: all of it but the bytes).
     ///
     /// The send ratchet has moved: commit [`MlsThread::take_changes`] before the bytes leave, or a crash would seal
     /// another message with the same key.
@@ -43,10 +43,16 @@ impl MlsThread {
         self.group.set_aad(aad.to_vec());
         let message = self
             .group
-            .create_message(&Provider::new(&crypto, &self.overlay), &self.leaf_key, plaintext)
+            .create_message(
+                &Provider::new(&crypto, &self.overlay),
+                &self.leaf_key,
+                plaintext,
+            )
             .map_err(|e| EncryptError::Mls(e.to_string()))?;
         self.sent = true;
-        message.to_bytes().map_err(|e| EncryptError::Mls(e.to_string()))
+        message
+            .to_bytes()
+            .map_err(|e| EncryptError::Mls(e.to_string()))
     }
 
     /// Opens a message and says who wrote it. On error the thread is as it was: no generation is used up (at most
@@ -69,12 +75,16 @@ impl MlsThread {
             return Err(DecryptError::EpochGone);
         }
         let crypto = StepCrypto::reading();
-        let processed = self.group.process_message(&Provider::new(&crypto, &self.overlay), message)?;
+        let processed = self
+            .group
+            .process_message(&Provider::new(&crypto, &self.overlay), message)?;
         let author = self.author(&processed);
         match processed.into_content() {
-            ProcessedMessageContent::ApplicationMessage(message) => {
-                Ok(Opened { author: author?, epoch, plaintext: message.into_bytes() })
-            }
+            ProcessedMessageContent::ApplicationMessage(message) => Ok(Opened {
+                author: author?,
+                epoch,
+                plaintext: message.into_bytes(),
+            }),
             ProcessedMessageContent::OwnPrivateMessage => Err(DecryptError::Own),
             _ => Err(DecryptError::Malformed),
         }
@@ -87,7 +97,9 @@ impl MlsThread {
         let leaf = self
             .known
             .get(&credential_hash(processed.credential()))
-            .ok_or_else(|| DecryptError::Refused("the author's leaf was never proved".to_owned()))?;
+            .ok_or_else(|| {
+                DecryptError::Refused("the author's leaf was never proved".to_owned())
+            })?;
         Ok(Member::new(*index, leaf))
     }
 }
