@@ -13,7 +13,7 @@ use crate::{wire_map, wire_number};
 pub struct Envelope {
     /// The thread.
     pub thread: ThreadId,
-    /// Which MLS group of the thread, from 1.
+    /// Which MLS group of the thread, from 0.
     pub incarnation: u32,
     /// The state it was made in; also in the MLS authenticated data.
     pub parent: ParentHash,

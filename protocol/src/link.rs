@@ -91,6 +91,16 @@ pub struct Invitation {
 }
 wire_map!(Invitation { 0 => bundle, 1 => token, 2 => ticket });
 
+impl InviteLink {
+    /// A link that holds the invitation itself. The device list stays out: the card names it by hash, and it comes inside
+    /// the thread; with it a shop's link would not fit a QR code.
+    #[must_use]
+    pub fn full(mut invitation: Invitation) -> Self {
+        invitation.bundle.list = None;
+        Self::Full(Box::new(invitation))
+    }
+}
+
 /// Where a sealed [`Invitation`] lies and what opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InviteReference {

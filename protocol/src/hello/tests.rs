@@ -3,15 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use super::*;
-use crate::id::Sid;
-use crate::identity::{BoxRoute, Endpoint, FrontDoor};
 use crate::limits::{
     ADDRESS_BYTES_MAX, CARD_BYTES_MAX, DEVICES_MAX, HELLO_BYTES_MAX, HELLO_SEAL_BYTES,
-    NAME_BYTES_MAX, ROTATIONS_MAX,
+    ROTATIONS_MAX,
 };
 use crate::relay::RelayDescriptor;
-use crate::samples::{NOW_MS, Person, endpoint, hello, key, person, relay};
-use crate::signed::{Signed, public_key};
+use crate::samples::{NOW_MS, Person, hello, person, relay};
+use crate::signed::Signed;
 
 /// What MLS adds around the credential in a key package: three keys, two signatures, capabilities, our extensions and
 /// the lifetime. The crypto crate counts a real one against [`HELLO_KEY_PACKAGE_BYTES_MAX`].
@@ -19,45 +17,6 @@ const KEY_PACKAGE_AROUND_CREDENTIAL_BYTES: usize = 380;
 
 fn long_address() -> String {
     format!("/dns4/{}", "x".repeat(ADDRESS_BYTES_MAX - 6))
-}
-
-/// A card filled to its last byte.
-fn largest_card(person: &Person) -> ContactCard {
-    let mut card = person.card();
-    card.number = u64::MAX;
-    card.name = "é".repeat(NAME_BYTES_MAX / 2);
-    let mut second = relay();
-    second.key = crate::id::RelayKey(public_key(&key(59)).0);
-    card.relays = vec![relay(), second];
-    card.front_door = Some(FrontDoor {
-        hpke_key: [0x41; 32],
-        key_id: u32::MAX,
-        routes: card
-            .relays
-            .iter()
-            .map(|relay| BoxRoute {
-                relay: relay.key,
-                sid: Sid([0x42; 32]),
-            })
-            .collect(),
-    });
-    card.direct = vec![Endpoint {
-        addresses: vec![],
-        ..endpoint()
-    }];
-    // Two addresses, so that each stays under its own bound while the card reaches its.
-    let mut addresses = vec!["/".to_owned(), "/".to_owned()];
-    for turn in 0.. {
-        card.direct[0].addresses = addresses.clone();
-        if card.check().is_err() {
-            addresses[(turn + 1) % 2].pop();
-            card.direct[0].addresses = addresses;
-            break;
-        }
-        addresses[turn % 2].push('x');
-    }
-    card.check().unwrap();
-    card
 }
 
 fn largest(devices: u8) -> (Hello, Person) {
@@ -69,7 +28,7 @@ fn largest(devices: u8) -> (Hello, Person) {
     };
     let credential = alice.credential().to_bytes().len();
     let hello = Hello {
-        card: Signed::sign(&largest_card(&alice), &alice.device_key),
+        card: Signed::sign(&alice.largest_card(), &alice.device_key),
         list: Some(Signed::sign(&alice.list(devices), &alice.list_key)),
         key_package: vec![0; credential + KEY_PACKAGE_AROUND_CREDENTIAL_BYTES],
         reply: Some(reply),

@@ -43,6 +43,34 @@ fn the_largest_ref_link_is_at_most_250_bytes() {
     assert_eq!(text.parse(), Ok(link));
 }
 
+/// A QR code of version 40 at its lowest correction holds 2,953 bytes: a full link of an account that rotated at most
+/// twice fits whatever its card holds, and none exceeds the limit a reader sets.
+#[test]
+fn the_largest_full_link_is_counted() {
+    const QR_BYTES_MAX: usize = 2_953;
+    let length = |rotations: u8| {
+        let bundle = crate::samples::largest_bundle(rotations, 31);
+        assert!(bundle.list.is_some() && bundle.verify(crate::samples::NOW_MS).is_ok());
+        let invitation = Invitation {
+            bundle,
+            token: Some(token()),
+            ticket: Some(ticket()),
+        };
+        let link = InviteLink::full(invitation);
+        let text = link.to_string();
+        println!(
+            "largest full link after {rotations} rotations: {} bytes",
+            text.len()
+        );
+        assert_eq!(text.parse(), Ok(link));
+        text.len()
+    };
+    assert!(length(0) <= QR_BYTES_MAX);
+    assert!(length(2) <= QR_BYTES_MAX);
+    let rotations = u8::try_from(crate::limits::ROTATIONS_MAX).unwrap();
+    assert!(length(rotations) <= LINK_BYTES_MAX);
+}
+
 #[test]
 fn every_link_reads_back() {
     for link in [full(), InviteLink::Ref(reference())] {

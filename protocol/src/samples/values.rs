@@ -154,6 +154,45 @@ impl Person {
         }
     }
 
+    /// A card filled to its last byte.
+    pub(crate) fn largest_card(&self) -> ContactCard {
+        let mut card = self.card();
+        card.number = u64::MAX;
+        card.name = "é".repeat(crate::limits::NAME_BYTES_MAX / 2);
+        let mut second = relay();
+        second.key = RelayKey(public_key(&key(59)).0);
+        card.relays = vec![relay(), second];
+        card.front_door = Some(FrontDoor {
+            hpke_key: [0x41; 32],
+            key_id: u32::MAX,
+            routes: card
+                .relays
+                .iter()
+                .map(|relay| BoxRoute {
+                    relay: relay.key,
+                    sid: Sid([0x42; 32]),
+                })
+                .collect(),
+        });
+        card.direct = vec![Endpoint {
+            addresses: vec![],
+            ..endpoint()
+        }];
+        // Two addresses, so that each stays under its own bound while the card reaches its.
+        let mut addresses = vec!["/".to_owned(), "/".to_owned()];
+        for turn in 0.. {
+            card.direct[0].addresses = addresses.clone();
+            if card.check().is_err() {
+                addresses[(turn + 1) % 2].pop();
+                card.direct[0].addresses = addresses;
+                break;
+            }
+            addresses[turn % 2].push('x');
+        }
+        card.check().unwrap();
+        card
+    }
+
     pub(crate) fn bundle(&self) -> CardBundle {
         CardBundle {
             proof: self.proof.clone(),
@@ -650,4 +689,19 @@ pub(crate) fn weather_bytes(text: &str) -> Vec<u8> {
 /// The kinds of the newer build.
 pub(crate) fn newer_kinds() -> BodyKinds {
     BodyKinds::released().with(9999, |bytes| Text::from_bytes(bytes).map(drop))
+}
+
+/// The largest card with its list of this device and `others` more.
+pub(crate) fn largest_bundle(rotations: u8, others: u8) -> CardBundle {
+    let alice = person(1, rotations);
+    let list = Signed::sign(&alice.list(others), &alice.list_key);
+    let card = ContactCard {
+        list: Some(list.hash()),
+        ..alice.largest_card()
+    };
+    CardBundle {
+        card: Signed::sign(&card, &alice.device_key),
+        list: Some(list),
+        ..alice.bundle()
+    }
 }
