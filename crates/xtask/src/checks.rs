@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+mod layout;
 mod licence;
 mod packages;
 mod readme;
@@ -52,7 +53,13 @@ pub(crate) fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn check() -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    for part in [text::check, packages::check, spec::check, readme::check] {
+    for part in [
+        text::check,
+        layout::check,
+        packages::check,
+        spec::check,
+        readme::check,
+    ] {
         findings.merge(part()?);
     }
     Ok(findings)

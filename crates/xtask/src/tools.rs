@@ -64,9 +64,9 @@ fn has_subcommand(name: &str) -> bool {
 pub(crate) fn vectors(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let options = crate::flags(arguments, &["--write"])?;
     let mut command = suites::cargo("test");
-    command.args(["--workspace", "--lib", "--", "vector"]);
+    command.args(["--package", "comptoir-protocol", "--lib", "--", "vector"]);
     if options.contains(&"--write") {
-        command.env("COMPTOIR_WRITE_VECTORS", "1");
+        command.env("UPDATE_VECTORS", "1");
     }
     let mut steps = Steps::new(None)?;
     steps.run("vectors", &mut command)?;
