@@ -46,6 +46,14 @@ pub fn seal(content: &[u8], seed: StepSeed) -> SealedBlob {
     }
 }
 
+/// Seals `content` under a key that a link gives away. The key must be used for this content alone.
+pub fn seal_under(key: &[u8; 32], content: &[u8]) -> (BlobId, Vec<u8>) {
+    let bytes = XChaCha20Poly1305::new(key.into())
+        .encrypt(&NONCE.into(), content)
+        .expect("a blob is shorter than ChaCha20's 256 GiB");
+    (id(&bytes), bytes)
+}
+
 /// Opens the bytes a relay gave for `id`.
 pub fn open(id: &BlobId, key: &[u8; 32], bytes: &[u8]) -> Result<Vec<u8>, BlobError> {
     if self::id(bytes) != *id {

@@ -9,6 +9,8 @@ mod changes;
 mod commit;
 mod join;
 mod message;
+#[cfg(test)]
+mod unchecked;
 
 use core::fmt;
 
@@ -311,36 +313,4 @@ fn join_config() -> MlsGroupJoinConfig {
         .max_past_epochs(PAST_EPOCHS_MAX)
         .sender_ratchet_configuration(order_window())
         .build()
-}
-
-/// What only tests may do: look at secrets, and play a node whose own checks are off.
-#[cfg(test)]
-impl MlsThread {
-    pub(crate) fn create_unchecked(
-        context: ComptoirContext,
-        leaf: &Leaf,
-        seed: StepSeed,
-    ) -> Result<Self, CreateError> {
-        let own = KnownLeaf {
-            account: AccountId([0; 32]),
-            device: DeviceId([0; 32]),
-            leaf_key: leaf.key.public(),
-            use_id: [0; 16],
-            left_at: None,
-        };
-        Self::found(context, leaf, own, seed)
-    }
-
-    pub(crate) fn leaf_key_secret(&self) -> [u8; 32] {
-        *self.leaf_key.to_secret()
-    }
-
-    pub(crate) fn ratchet_bytes(&mut self) -> Vec<u8> {
-        let sent = self.sent;
-        let changed = self.overlay.secrets_changed();
-        let row = self.ratchet_row();
-        self.sent = sent;
-        self.overlay.restore_secrets_changed(changed);
-        row
-    }
 }

@@ -165,13 +165,9 @@ fn who_stole_alices_keys_cannot_pose_to_her_as_bob() {
         Err(CreateError::Leaf(LeafError::Unproved(_)))
     ));
     // Even with a founder whose own checks are off, Alice refuses the Welcome.
-    let founder = MlsThread::create_unchecked(context, &mixed, alice.seed());
-    let mut founder = founder.unwrap();
+    let mut founder = MlsThread::create_unchecked(context, &mixed, alice.seed());
     let proved = verify_key_package(&package, NOW_MS).unwrap();
-    let welcome = founder
-        .add_unchecked(&[proved], alice.seed())
-        .unwrap()
-        .welcome;
+    let welcome = founder.add_unchecked(&[proved], alice.seed()).welcome;
     assert!(matches!(
         MlsThread::join(&welcome, &alice_secret),
         Err(JoinError::Member(LeafError::Unproved(_)))
@@ -223,4 +219,88 @@ fn a_welcome_opens_with_the_package_it_names_and_no_other() {
         }
         assert!(MlsThread::join(&welcome[..at], &secret).is_err());
     }
+}
+
+/// Carol, a member, commits a new leaf for herself: with Bob's credential, with her own under another account, with
+/// a key nobody certified.
+#[test]
+fn a_committer_cannot_become_somebody_else() {
+    let mut nodes = group(3, 47);
+    let (mut carol, mut alice) = (nodes.remove(2), nodes.remove(0));
+    let mut stranger = Person::new(48);
+    let of_bob = Leaf {
+        credential: nodes[0].person.leaf().credential,
+        ..carol.person.leaf()
+    };
+    let of_a_stranger = stranger.leaf();
+    let seed = carol.person.seed();
+    assert!(matches!(
+        carol.thread.replace_leaf(&of_a_stranger, seed),
+        Err(CommitError::Fault(CommitFault::OtherDevice))
+    ));
+    for leaf in [of_bob, of_a_stranger] {
+        carol.restarts();
+        let seed = carol.person.seed();
+        let commit = carol.thread.replace_leaf_unchecked(&leaf, seed);
+        assert!(matches!(
+            alice.thread.process_commit(&commit),
+            Err(ProcessError::Fault(
+                CommitFault::OtherDevice | CommitFault::CommitterLeaf(LeafError::Unproved(_))
+            ))
+        ));
+        alice.restarts();
+    }
+}
+
+/// An external sender in the group's context could propose without being a member.
+#[test]
+fn a_group_extension_that_threads_do_not_use_is_refused() {
+    use openmls::prelude::{Extension, ExternalSender};
+    let (mut alice, mut bob) = pair(49);
+    let mut extensions = context::group_extensions(alice.thread.context()).unwrap();
+    let stranger = Person::new(149).leaf().credential_with_key();
+    let sender = ExternalSender::new(stranger.signature_key, stranger.credential);
+    extensions
+        .add(Extension::ExternalSenders(vec![sender]))
+        .unwrap();
+    let seed = alice.person.seed();
+    let commit = alice.thread.change_extensions_unchecked(extensions, seed);
+    assert!(matches!(
+        bob.thread.process_commit(&commit),
+        Err(ProcessError::Fault(CommitFault::ForeignExtension))
+    ));
+}
+
+/// One member's clock would accept what another's refuses.
+#[test]
+fn a_lifetime_that_a_clock_decides_is_refused_by_everybody() {
+    use openmls::prelude::{Extensions, KeyPackageBuilder, Lifetime};
+    use tls_codec::Serialize as _;
+    let mut bob = Person::new(150);
+    let leaf = bob.leaf();
+    let overlay = storage::Overlay::default();
+    let crypto = crypto::StepCrypto::seeded(bob.seed());
+    let terms = context::PackageTerms {
+        expires_ms: LATER_MS,
+    };
+    let terms = Extensions::single(context::extension(context::PACKAGE_EXTENSION, &terms)).unwrap();
+    let kinds =
+        Extensions::single(context::extension(context::LEAF_EXTENSION, &leaf.kinds)).unwrap();
+    let bundle = KeyPackageBuilder::new()
+        .key_package_lifetime(Lifetime::init(0, u64::MAX - 1))
+        .key_package_extensions(terms)
+        .leaf_node_capabilities(leaf::capabilities())
+        .leaf_node_extensions(kinds)
+        .build(
+            crypto::SUITE,
+            &provider::Provider::new(&crypto, &overlay),
+            &leaf.key,
+            leaf.credential_with_key(),
+        )
+        .unwrap();
+    let bytes = bundle.key_package().tls_serialize_detached().unwrap();
+    assert!(matches!(
+        verify_key_package(&bytes, NOW_MS),
+        Err(KeyPackageError::Refused(_))
+    ));
 }

@@ -95,7 +95,7 @@ fn a_pair_takes_devices_of_its_two_accounts_and_nobody_else() {
     );
     // Eve's node has its checks off; everybody else's has not.
     let seed = alice.person.seed();
-    let forced = alice.thread.add_unchecked(&[stranger], seed).unwrap();
+    let forced = alice.thread.add_unchecked(&[stranger], seed);
     assert!(matches!(
         bob.thread.process_commit(&forced.commit),
         Err(ProcessError::Fault(CommitFault::NotAllowed { .. }))
@@ -109,7 +109,7 @@ fn a_device_has_one_leaf() {
     let (package, _) = bob.person.package();
     let package = verify_key_package(&package, NOW_MS).unwrap();
     let seed = alice.person.seed();
-    let forced = alice.thread.add_unchecked(&[package], seed).unwrap();
+    let forced = alice.thread.add_unchecked(&[package], seed);
     assert!(matches!(
         bob.thread.process_commit(&forced.commit),
         Err(ProcessError::Fault(CommitFault::DeviceTwice))
@@ -240,4 +240,27 @@ fn a_bent_commit_is_refused() {
     }
     bob.follows(&commit);
     assert_eq!(bob.thread.parent(), alice.thread.parent());
+}
+
+#[test]
+fn a_device_replaces_its_leaf_and_talks_on() {
+    let (mut alice, mut bob) = pair(62);
+    let before = alice.thread.own_leaf_key();
+    let (leaf, seed) = (alice.person.leaf(), alice.person.seed());
+    let late = alice.says("sent before, read after");
+    let parent = alice.thread.parent();
+    let commit = alice.thread.replace_leaf(&leaf, seed).unwrap().commit;
+    alice.stores(Ratchet::Defer);
+    alice.restarts();
+    bob.follows(&commit);
+    bob.restarts();
+    assert_ne!(alice.thread.own_leaf_key(), before);
+    assert_eq!(bob.thread.members(), alice.thread.members());
+    let opened = bob.tries(&alice.says("with a new key")).unwrap();
+    assert_eq!(opened.author.leaf_key, leaf.public());
+    assert_eq!(opened.author.device, alice.person.account.device_key.id());
+    // The leaf that is gone is still known by name, for as long as its messages open.
+    let opened = bob.thread.decrypt(&late, &parent.0).unwrap();
+    assert_eq!(opened.author.leaf_key, before);
+    alice.hears(&bob.says("welcome back"));
 }

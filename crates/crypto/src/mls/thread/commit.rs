@@ -5,7 +5,7 @@ use comptoir_protocol::id::ParentHash;
 use openmls::group::CommitMessageBundle;
 use openmls::prelude::{
     ContentType, Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsMessageOut,
-    ProcessedMessageContent, Sender,
+    NewSignerBundle, ProcessedMessageContent, Sender,
 };
 
 use super::message::private_message;
@@ -13,7 +13,7 @@ use super::{Member, MlsThread};
 use crate::mls::context::{ComptoirContext, group_extensions};
 use crate::mls::crypto::StepCrypto;
 use crate::mls::error::{CommitError, ProcessError};
-use crate::mls::leaf::{KnownLeaf, credential_hash};
+use crate::mls::leaf::{KnownLeaf, Leaf, credential_hash};
 use crate::mls::package::VerifiedKeyPackage;
 use crate::mls::provider::Provider;
 use crate::mls::rules::{CommitFault, Judged, Parent, judge};
@@ -56,10 +56,12 @@ pub struct CommitSummary {
 
 /// What a commit of ours is to do.
 #[derive(Default)]
-struct Wanted {
-    adds: Vec<KeyPackage>,
-    removals: Vec<LeafNodeIndex>,
-    context: Option<Extensions<GroupContext>>,
+pub(super) struct Wanted<'a> {
+    pub(super) adds: Vec<KeyPackage>,
+    pub(super) removals: Vec<LeafNodeIndex>,
+    pub(super) extensions: Option<Extensions<GroupContext>>,
+    /// A new leaf in the place of ours; otherwise only its encryption key is new.
+    pub(super) leaf: Option<&'a Leaf>,
 }
 
 impl MlsThread {
@@ -126,14 +128,30 @@ impl MlsThread {
         let extensions = group_extensions(context).map_err(refused)?;
         self.plain_commit(
             Wanted {
-                context: Some(extensions),
+                extensions: Some(extensions),
                 ..Wanted::default()
             },
             seed,
         )
     }
 
-    fn plain_commit(&mut self, wanted: Wanted, seed: StepSeed) -> Result<Committed, CommitError> {
+    /// Puts `leaf`, another one of this device, in the place of ours: after the account's keys rotated, or when a copy
+    /// of our leaf key may exist. Messages of the new state are signed with its key.
+    pub fn replace_leaf(&mut self, leaf: &Leaf, seed: StepSeed) -> Result<Committed, CommitError> {
+        let wanted = Wanted {
+            leaf: Some(leaf),
+            ..Wanted::default()
+        };
+        let committed = self.plain_commit(wanted, seed)?;
+        self.leaf_key = leaf.key.clone();
+        Ok(committed)
+    }
+
+    fn plain_commit(
+        &mut self,
+        wanted: Wanted<'_>,
+        seed: StepSeed,
+    ) -> Result<Committed, CommitError> {
         let (parent, bundle) = self.commit(wanted, seed)?;
         Ok(Committed {
             parent,
@@ -143,7 +161,7 @@ impl MlsThread {
 
     fn commit(
         &mut self,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         seed: StepSeed,
     ) -> Result<(ParentHash, CommitMessageBundle), CommitError> {
         let (parent, members) = (self.parent(), self.members());
@@ -166,15 +184,16 @@ impl MlsThread {
         Ok((parent, bundle))
     }
 
-    fn stage(
+    pub(super) fn stage(
         &mut self,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         crypto: &StepCrypto,
     ) -> Result<CommitMessageBundle, CommitError> {
         let Wanted {
             adds,
             removals,
-            context,
+            extensions,
+            leaf,
         } = wanted;
         self.group.set_aad(self.commit_binding());
         let mut builder = self
@@ -183,55 +202,36 @@ impl MlsThread {
             .force_self_update(true)
             .propose_adds(adds)
             .propose_removals(removals);
-        if let Some(context) = context {
+        if let Some(extensions) = extensions {
             builder = builder
-                .propose_group_context_extensions(context)
+                .propose_group_context_extensions(extensions)
                 .map_err(refused)?;
         }
-        builder
+        let loaded = builder
             .load_psks(&self.overlay)
             .map_err(refused)?
-            .create_group_info(false)
-            .build(crypto, crypto, &self.leaf_key, |_| true)
+            .create_group_info(false);
+        let own = &self.leaf_key;
+        let built = match leaf {
+            None => loaded.build(crypto, crypto, own, |_| true),
+            Some(leaf) => {
+                let new = NewSignerBundle {
+                    signer: &leaf.key,
+                    credential_with_key: leaf.credential_with_key(),
+                };
+                loaded.build_with_new_signer(crypto, crypto, own, new, |_| true)
+            }
+        };
+        built
             .map_err(refused)?
             .stage_commit(&Provider::new(crypto, &self.overlay))
             .map_err(refused)
     }
 
-    fn merge(&mut self, crypto: &StepCrypto) -> Result<(), CommitError> {
+    pub(super) fn merge(&mut self, crypto: &StepCrypto) -> Result<(), CommitError> {
         self.group
             .merge_pending_commit(&Provider::new(crypto, &self.overlay))
             .map_err(refused)
-    }
-
-    /// Adds whatever is given: a node whose own checks are off.
-    #[cfg(test)]
-    pub(crate) fn add_unchecked(
-        &mut self,
-        packages: &[VerifiedKeyPackage],
-        seed: StepSeed,
-    ) -> Result<Added, CommitError> {
-        let parent = self.parent();
-        let crypto = StepCrypto::seeded(seed);
-        let adds = packages
-            .iter()
-            .map(|package| package.package.clone())
-            .collect();
-        let bundle = self.stage(
-            Wanted {
-                adds,
-                ..Wanted::default()
-            },
-            &crypto,
-        )?;
-        self.merge(&crypto)?;
-        let (commit, welcome, _) = bundle.into_messages();
-        let welcome = welcome.expect("an Add makes a Welcome");
-        Ok(Added {
-            parent,
-            commit: bytes(&commit)?,
-            welcome: bytes(&welcome)?,
-        })
     }
 
     /// Follows somebody's commit.
@@ -328,7 +328,7 @@ impl MlsThread {
     }
 }
 
-fn bytes(message: &MlsMessageOut) -> Result<Vec<u8>, CommitError> {
+pub(super) fn bytes(message: &MlsMessageOut) -> Result<Vec<u8>, CommitError> {
     message.to_bytes().map_err(refused)
 }
 
