@@ -278,17 +278,22 @@ fn remove_data(folder: &Path, data: &Data) -> Result<(), KvError> {
         .map_err(|error| KvError::from_io("removing old files", folder, error))
 }
 
-/// Makes a folder for its owner alone, and its name durable.
-fn make_folder(folder: &Path) -> Result<(), KvError> {
+/// Makes a folder, and those above it that are missing, for their owner alone; their names are durable on return.
+pub fn make_folder(folder: &Path) -> Result<(), KvError> {
     if folder.is_dir() {
         return Ok(());
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| KvError::from_io("making the folder", folder, error))?;
-    folder
+    let parent = folder
         .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .map_or(Ok(()), sync_folder)
+        .filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        make_folder(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made.map_err(|error| KvError::from_io("making the folder", folder, error))?,
+    }
+    sync_folder(parent.unwrap_or(Path::new(".")))
 }
 
 fn copy_rows(source: &dyn Kv, target: &dyn Kv) -> Result<u64, KvError> {

@@ -174,6 +174,11 @@ impl<E: Engine> Kv for Guarded<E> {
         })
     }
 
+    fn room(&self) -> Result<(), KvError> {
+        self.check_running()?;
+        self.floor.check(&self.folder, self.engine.disk_bytes()?)
+    }
+
     fn compact(&self) -> Result<bool, KvError> {
         let _committing = self
             .committing

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 pub use error::KvError;
-pub use folder::{Rebuilt, open, present, rebuild};
+pub use folder::{Rebuilt, make_folder, open, present, rebuild};
 pub use lock::DirectoryLock;
 pub use memory::{Disk, Failure, Memory, Snapshot};
 pub use options::{EngineKind, Options};
@@ -74,6 +74,9 @@ pub trait Kv: Send + Sync {
 
     /// What the store weighs, and how many commits it has seen.
     fn stats(&self) -> Result<Stats, KvError>;
+
+    /// Says whether there is room for more, as the next commit would be told. Costs two system calls.
+    fn room(&self) -> Result<(), KvError>;
 
     /// Gives space back where the engine can do so while open; says whether it did.
     fn compact(&self) -> Result<bool, KvError>;

@@ -234,6 +234,16 @@ impl Kv for Memory {
         })
     }
 
+    fn room(&self) -> Result<(), KvError> {
+        match self.platter()?.full {
+            true => Err(KvError::Full {
+                free_bytes: 0,
+                needed_bytes: 1,
+            }),
+            false => Ok(()),
+        }
+    }
+
     fn compact(&self) -> Result<bool, KvError> {
         self.platter().map(|_| false)
     }

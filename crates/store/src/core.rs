@@ -153,6 +153,12 @@ impl Core {
         Ok(self.kv().stats()?)
     }
 
+    /// Says whether the disk has room for more, as the next commit would be told. A driver asks before it hands the
+    /// engine anything that makes rows: a step already taken cannot be put off.
+    pub fn room(&self) -> Result<(), StoreError> {
+        Ok(self.kv().room()?)
+    }
+
     /// The engine below, for as long as the caller holds it.
     pub(crate) fn kv(&self) -> Arc<dyn Kv> {
         Arc::clone(&self.kv.read().unwrap_or_else(PoisonError::into_inner))
@@ -243,6 +249,10 @@ impl Kv for Stopped {
     }
 
     fn stats(&self) -> Result<Stats, KvError> {
+        Err(KvError::Closed)
+    }
+
+    fn room(&self) -> Result<(), KvError> {
         Err(KvError::Closed)
     }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The store in its folder: unlocked, opened, opened again after a failure, converted.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use comptoir_crypto::at_rest::RootStoreKey;
-use comptoir_kv::{EngineKind, Floor, KvError, Options, Rebuilt};
+use comptoir_kv::{EngineKind, Floor, Kv, KvError, Options, Rebuilt};
 use rand_core::CryptoRng;
 
 use crate::unlock::{self, Access, Method};
@@ -18,6 +17,9 @@ pub const DEFAULT_ENGINE: EngineKind = EngineKind::Sled;
 
 /// Which of the root key's subkeys signs the watermark.
 const WATERMARK_PURPOSE: &str = "watermark";
+
+/// How long a reader may hold files that stopped before opening them again gives up.
+const REOPEN_WAIT: Duration = Duration::from_secs(5);
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -56,7 +58,7 @@ impl Store {
         options: &OpenOptions,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, StoreError> {
-        make_folder(folder)?;
+        comptoir_kv::make_folder(folder)?;
         let key = match unlock::unlock(folder, access)? {
             Some(key) => key,
             // Rows without the file that unlocks them: a new key would only hide that they are lost.
@@ -95,9 +97,24 @@ impl Store {
     pub fn reopen(&self) -> Result<(), StoreError> {
         let kv = match self.core.release_kv() {
             Some(healthy) => healthy,
-            None => comptoir_kv::open(&self.options)?,
+            None => self.open_again()?,
         };
         self.core.reopen(kv)
+    }
+
+    /// A reader that is just done may hold the old files, and with them the folder's lock, for a moment longer.
+    fn open_again(&self) -> Result<Arc<dyn Kv>, StoreError> {
+        let started = Instant::now();
+        loop {
+            match comptoir_kv::open(&self.options) {
+                Err(KvError::Locked { process, .. })
+                    if process == Some(std::process::id()) && started.elapsed() < REOPEN_WAIT =>
+                {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                opened => return Ok(opened?),
+            }
+        }
     }
 
     /// Locks the root key by another method, or under another passphrase; durable on return.
@@ -135,14 +152,4 @@ fn kv_options(folder: &Path, key: &RootStoreKey, options: &OpenOptions) -> Optio
         accept_loss: options.accept_loss,
         ..Options::new(PathBuf::from(folder), options.engine)
     }
-}
-
-fn make_folder(folder: &Path) -> Result<(), StoreError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            KvError::ReadOnly(folder.to_path_buf()).into()
-        }
-        _ => StoreError::io("making the store's folder")(error),
-    })
 }
