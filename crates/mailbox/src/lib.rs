@@ -6,13 +6,18 @@
 //! box granted.
 //!
 //! The order of work for a frame from a stranger, cheapest first: take the stream's tokens for [`cost`], ask
-//! [`KvMailbox::preview`] whether the request can lead to anything, prove it with [`Incoming::open`], hand it to the
+//! [`Preview::refuses`] whether the request can lead to anything, prove it with [`Incoming::open`], hand it to the
 //! backend, and answer when its commit is durable.
 
+mod backend;
 mod config;
 mod error;
 mod rules;
 
+#[cfg(test)]
+mod tests;
+
+pub use backend::{Callback, Done, KvMailbox, MailboxWriter, Preview, QUEUE_REQUESTS_MAX};
 pub use config::{
     BLOB_BYTES_MAX, BLOB_TTL_S_MAX, BOOT_IDLE_MS, BOX_BYTES_MAX, BOX_IDLE_MS, BOX_ITEMS_MAX, Config, DiskLevel,
     FETCH_ITEMS_MAX, FETCH_WAIT_S_MAX, ITEM_TTL_S_MAX, Limits, PACKAGES_MAX, PACKAGES_TAKEN_A_DAY_MAX, READER_STALE_MS,

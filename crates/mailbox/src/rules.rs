@@ -38,6 +38,7 @@ use crate::config::{BLOB_BYTES_MAX, DiskLevel, FETCH_WAIT_S_MAX, ITEM_TTL_S_MAX}
 use crate::{Config, MailboxError};
 
 pub use self::call::News;
+pub(crate) use self::incoming::{malformed, may_lead_somewhere};
 pub use self::incoming::{Incoming, cost};
 pub use self::tickets::{TicketTerms, issue_ticket};
 pub use self::view::{Changes, Row, View};

@@ -63,6 +63,8 @@ pub(crate) fn grant(call: &mut Call<'_>, found: &mut Found, capability: &RelayCa
             Usage::new()
         }
     };
+    // The sweeper must come by then, or ended ones would fill the box's places.
+    found.head.expires_at(capability.terms.not_after_ms);
     call.save(place, &Granted { writer: capability.writer, terms: capability.terms.clone(), usage });
     call.save_box(found);
     Ok(())

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The backend on kv: many requests, one durable commit, then the answers.
+//!
+//! [`KvMailbox`] is synchronous: the simulator calls [`KvMailbox::handle_now`], one commit a request. A relay hands it to
+//! a [`MailboxWriter`], whose thread takes whatever requests wait, runs the rules over the changes of those before
+//! them, and commits once for all.
+
+mod overlay;
+mod preview;
+mod writer;
+
+use std::sync::Arc;
+
+use comptoir_kv::{Kv, KvError};
+use comptoir_protocol::time::Time;
+use rand_core::CryptoRng;
+
+use self::overlay::Overlay;
+pub use self::preview::Preview;
+pub use self::writer::{Callback, MailboxWriter, QUEUE_REQUESTS_MAX};
+use crate::config::DiskLevel;
+use crate::rules::{Changes, Incoming, News, Outcome, Rules};
+use crate::{Config, MailboxError};
+
+/// Commits between two looks at how much disk the store takes.
+const COMMITS_PER_DISK_CHECK: u32 = 64;
+
+/// What a durable request came to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The request's number.
+    pub request_id: u64,
+    /// What to answer.
+    pub outcome: Outcome,
+    /// Whom to tell of news.
+    pub pushes: Vec<News>,
+}
+
+/// A relay's boxes in a store.
+pub struct KvMailbox {
+    kv: Arc<dyn Kv>,
+    rules: Rules,
+    /// Changes of steps that are not yet durable. Later steps see them; nobody outside does.
+    pending: Changes,
+    disk: DiskLevel,
+    commits_to_check: u32,
+    /// Where the next look over the boxes starts.
+    look_from: u64,
+    /// A commit failed so that what is on the disk is unknown: nothing more is answered until it is opened again.
+    stopped: bool,
+}
+
+impl KvMailbox {
+    /// Opens the relay's boxes. A store without any is a relay that starts anew.
+    pub fn open(kv: Arc<dyn Kv>, config: Config) -> Result<Self, MailboxError> {
+        let mut mailbox = Self {
+            kv,
+            rules: Rules::new(config),
+            pending: Changes::new(),
+            disk: DiskLevel::Roomy,
+            commits_to_check: 0,
+            look_from: 0,
+            stopped: false,
+        };
+        mailbox.check_disk()?;
+        Ok(mailbox)
+    }
+
+    /// Decides one request and commits it. Returns once the answer may leave.
+    pub fn handle_now(
+        &mut self,
+        incoming: &Incoming,
+        now: Time,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Done, MailboxError> {
+        let done = self.prepare(incoming, now, rng)?;
+        self.commit()?;
+        Ok(done)
+    }
+
+    /// Does one bounded piece of the relay's own work, and says whether there is more to do at once. Call it every few
+    /// seconds, and again while it says `true`.
+    pub fn sweep_now(&mut self, now: Time) -> Result<bool, MailboxError> {
+        let more = self.prepare_sweep(now)?;
+        self.commit()?;
+        Ok(more)
+    }
+
+    /// The cheap refusals, for any thread.
+    #[must_use]
+    pub fn preview(&self) -> Preview {
+        Preview::new(Arc::clone(&self.kv))
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.rules.config()
+    }
+
+    /// Says where the relay can be reached, for INFO.
+    pub fn set_addresses(&mut self, addresses: Vec<String>) {
+        self.rules.set_addresses(addresses);
+    }
+
+    /// How full the disk is.
+    #[must_use]
+    pub fn disk(&self) -> DiskLevel {
+        self.disk
+    }
+
+    /// Decides one request over what is pending. The answer must wait for [`KvMailbox::commit`].
+    fn prepare(&mut self, incoming: &Incoming, now: Time, rng: &mut impl CryptoRng) -> Result<Done, MailboxError> {
+        self.check_running()?;
+        let view = Overlay { pending: &self.pending, kv: self.kv.as_ref() };
+        let step = self.rules.handle(incoming, now, self.disk, rng, &view)?;
+        self.pending.extend(step.writes);
+        Ok(Done { request_id: incoming.request_id(), outcome: step.outcome, pushes: step.pushes })
+    }
+
+    fn prepare_sweep(&mut self, now: Time) -> Result<bool, MailboxError> {
+        self.check_running()?;
+        let view = Overlay { pending: &self.pending, kv: self.kv.as_ref() };
+        let swept = self.rules.sweep(now, &view)?;
+        if !swept.is_empty() {
+            self.pending.extend(swept);
+            return Ok(true);
+        }
+        let look = self.rules.look(self.look_from, now, &view)?;
+        let found = !look.writes.is_empty();
+        self.pending.extend(look.writes);
+        self.look_from = look.next.unwrap_or(0);
+        Ok(found || look.next.is_some())
+    }
+
+    /// Makes everything pending durable. On an error none of it happened, as far as anybody may be told.
+    fn commit(&mut self) -> Result<(), MailboxError> {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        match self.kv.commit(&pending) {
+            Ok(()) => {
+                self.on_committed();
+                Ok(())
+            }
+            Err(error) => Err(self.on_commit_failed(error)),
+        }
+    }
+
+    fn on_committed(&mut self) {
+        match self.commits_to_check.checked_sub(1) {
+            Some(left) => self.commits_to_check = left,
+            // What is committed stays so, whether or not its weight can be read; the next commit says what is wrong.
+            None => self.check_disk().unwrap_or_default(),
+        }
+    }
+
+    fn on_commit_failed(&mut self, error: KvError) -> MailboxError {
+        if matches!(error, KvError::Full { .. }) {
+            self.disk = DiskLevel::NoDeposits;
+        } else {
+            self.stopped = !error.is_refusal();
+        }
+        self.commits_to_check = 0;
+        MailboxError::CommitFailed { reason: error.to_string() }
+    }
+
+    fn check_disk(&mut self) -> Result<(), MailboxError> {
+        self.commits_to_check = COMMITS_PER_DISK_CHECK;
+        self.disk = DiskLevel::at(self.kv.stats()?.disk_bytes, self.rules.config().limits.disk_bytes_max);
+        Ok(())
+    }
+
+    fn check_running(&self) -> Result<(), MailboxError> {
+        if self.stopped { Err(MailboxError::Stopped) } else { Ok(()) }
+    }
+
+    fn pending_rows(&self) -> usize {
+        self.pending.len()
+    }
+}

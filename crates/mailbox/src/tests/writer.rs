@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The writer's thread: many requests, one commit, answers after it.
+
+use std::sync::mpsc::channel;
+
+use comptoir_kv::Failure;
+use comptoir_protocol::frame::{RelayAnswer, RelayRequest};
+use comptoir_protocol::id::RelayKey;
+use comptoir_protocol::signed::public_key;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::world::{Cap, World, generous, is_stored, mid, relay_key};
+use crate::{Done, Incoming, MailboxError, MailboxWriter, Outcome};
+
+fn incoming(world: &mut World, cap: &Cap, name: u32) -> Incoming {
+    let request = RelayRequest::Put { sid: cap.sid, capability: cap.id, mid: mid(name), expires_s: 60, blob: vec![1; 99] };
+    let frame = world.signed(&cap.writer, &request);
+    Incoming::open(&frame, &RelayKey(public_key(&relay_key()).0), &world.challenge).unwrap()
+}
+
+/// Hands the world's relay to a writer; `restart` takes the world back.
+fn writer(world: &mut World) -> MailboxWriter {
+    world.restart();
+    let mailbox = std::mem::replace(&mut world.mailbox, World::open().mailbox);
+    MailboxWriter::start(mailbox, ChaCha20Rng::from_seed([4; 32])).unwrap()
+}
+
+/// Submits all, and collects what each came to, in the order of the answers.
+fn submit_all(world: &mut World, writer: &MailboxWriter, cap: &Cap, names: &[u32]) -> Vec<Result<Done, MailboxError>> {
+    let (sender, answers) = channel();
+    for name in names {
+        let sender = sender.clone();
+        let request = incoming(world, cap, *name);
+        writer.submit(request, world.now, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+    }
+    drop(sender);
+    answers.iter().collect()
+}
+
+#[test]
+fn requests_that_wait_together_share_commits_and_see_one_another() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let writer = writer(&mut world);
+    let before = world.kv.stats().unwrap().commits;
+    // Each name twice: the second must be known although the first is not durable yet.
+    let names: Vec<u32> = (1..=300).flat_map(|name| [name, name]).collect();
+    let answers = submit_all(&mut world, &writer, &cap, &names);
+    let commits = world.kv.stats().unwrap().commits - before;
+    assert_eq!(answers.len(), 600);
+    let (stored, known): (Vec<_>, Vec<_>) = answers.into_iter().map(Result::unwrap).partition(|done| {
+        matches!(&done.outcome, Outcome::Answer(answer) if is_stored(answer))
+    });
+    assert_eq!((stored.len(), known.len()), (300, 300));
+    assert!(known.iter().all(|done| done.outcome == Outcome::Answer(RelayAnswer::Duplicate)));
+    assert!(stored.iter().all(|done| done.pushes.len() == 1));
+    assert!(commits < 600, "{commits} commits");
+    writer.close();
+    world.restart();
+    let expected: Vec<u32> = (1..=300).collect();
+    assert_eq!(world.names(&own, &own.reader), expected);
+}
+
+#[test]
+fn a_commit_that_fails_under_the_writer_answers_nobody_as_stored() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let writer = writer(&mut world);
+    world.disk.fail_commit(0, Failure::Nothing);
+    let names: Vec<u32> = (1..=50).collect();
+    let answers = submit_all(&mut world, &writer, &cap, &names);
+    assert_eq!(answers.len(), 50);
+    assert!(answers.iter().all(|answer| matches!(answer, Err(MailboxError::CommitFailed { .. } | MailboxError::Stopped))));
+    writer.close();
+    world.restart();
+    assert_eq!(world.names(&own, &own.reader), [0; 0]);
+    assert!(is_stored(&world.put(&cap, 1, vec![1; 99])));
+}
+
+#[test]
+fn a_writer_that_is_closed_first_does_what_it_took() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let writer = writer(&mut world);
+    let (sender, answers) = channel();
+    for name in 1..=100 {
+        let sender = sender.clone();
+        let request = incoming(&mut world, &cap, name);
+        writer.submit(request, world.now, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+    }
+    drop(sender);
+    writer.close();
+    assert_eq!(answers.iter().filter(Result::is_ok).count(), 100);
+    world.restart();
+    assert_eq!(world.names(&own, &own.reader).len(), 100);
+}
+
+#[test]
+fn the_writer_sweeps_between_requests() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    world.put_for(&cap, 1, vec![1; 99], 1);
+    let rows = world.rows();
+    world.later(1_000);
+    let writer = writer(&mut world);
+    loop {
+        let (sender, answer) = channel();
+        writer.sweep(world.now, move |more| sender.send(more).unwrap()).unwrap();
+        if !answer.recv().unwrap().unwrap() {
+            break;
+        }
+    }
+    assert_eq!(world.rows(), rows - 2);
+}
