@@ -20,3 +20,6 @@ pub mod problem;
 mod routes;
 pub mod server;
 pub mod time;
+
+#[cfg(test)]
+mod tests;

@@ -131,11 +131,11 @@ impl EventStream {
         self.client.follow_home()?;
         let path = self.query_path()?;
         let used = self.client.token();
-        let response = self.open(&used, &path).await?;
+        let response = self.client.open_stream(&used, &path).await?;
         let response = if response.status() == reqwest::StatusCode::UNAUTHORIZED
             && self.client.renew_token(&used)
         {
-            self.open(&self.client.token(), &path).await?
+            self.client.open_stream(&self.client.token(), &path).await?
         } else {
             response
         };
@@ -155,16 +155,6 @@ impl EventStream {
         }
         super::calls::events_path(&query)
     }
-
-    async fn open(&self, token: &str, path: &str) -> Result<reqwest::Response, ClientError> {
-        let request = self.client.http.get(format!("{}{path}", super::BASE));
-        let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let request = request.header(header::ACCEPT, "text/event-stream");
-        request
-            .send()
-            .await
-            .map_err(|error| self.client.failed(&error))
-    }
 }
 
 /// Whether trying again can help.
@@ -183,6 +173,13 @@ fn mends(error: &ClientError) -> bool {
 }
 
 impl Client {
+    async fn open_stream(&self, token: &str, path: &str) -> Result<reqwest::Response, ClientError> {
+        let request = self.http.get(format!("{}{path}", super::BASE));
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.header(header::ACCEPT, "text/event-stream");
+        request.send().await.map_err(|error| self.failed(&error))
+    }
+
     /// A daemon started again may listen elsewhere: reads the socket of the home anew.
     fn follow_home(&mut self) -> Result<(), ClientError> {
         let Some(socket) = self.home.as_deref().and_then(place::read_socket) else {

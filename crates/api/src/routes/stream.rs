@@ -36,7 +36,7 @@ pub(super) async fn open(api: Api, wanted: Wanted, start: Start) -> Result<Respo
     let begun = first
         .data
         .first()
-        .map_or(reader.place(), |event| event.seq - 1);
+        .map_or(reader.place(), |event| event.seq.saturating_sub(1));
     let mut ready = VecDeque::from([Bytes::from(format!("retry: {RETRY_MS}\nid: {begun}\n\n"))]);
     ready.extend(first.data.iter().map(write));
     let open = Open {
