@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use comptoir_protocol::id::PeerKey;
@@ -32,6 +33,8 @@ pub(crate) struct Link {
     pub(crate) outbound: bool,
     pub(crate) since: Instant,
     pub(crate) remote: Option<IpAddr>,
+    /// Whether it is being closed. libp2p says so only when the other side has taken what was on its way.
+    pub(crate) closing: bool,
     /// Mailbox streams it may still open.
     pub(crate) mailbox: Arc<Semaphore>,
 }
@@ -41,6 +44,8 @@ pub(crate) struct Running {
     pub(crate) connection: ConnectionId,
     pub(crate) since: Instant,
     pub(crate) stop: CancellationToken,
+    /// Whether it has come to its end by itself.
+    pub(crate) over: Arc<AtomicBool>,
     pub(crate) task: AbortHandle,
 }
 
@@ -72,17 +77,24 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// The connection, unless it is being closed.
     pub(crate) fn link(&self, id: ConnectionId) -> Option<&Link> {
-        self.links.iter().find(|link| link.id == id)
+        self.links
+            .iter()
+            .find(|link| link.id == id && !link.closing)
+    }
+
+    /// Whether a connection is up that is not being closed.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.links.iter().any(|link| !link.closing)
     }
 
     /// Whether a stream is open, or will be without anything further.
     pub(crate) fn is_served(&self) -> bool {
-        self.waiting.is_some()
-            || self
-                .session
-                .as_ref()
-                .is_some_and(|session| !session.stop.is_cancelled())
+        let runs = |session: &Running| {
+            !session.stop.is_cancelled() && !session.over.load(Ordering::Acquire)
+        };
+        self.waiting.is_some() || self.session.as_ref().is_some_and(runs)
     }
 
     fn is_empty(&self) -> bool {
@@ -106,7 +118,7 @@ pub(crate) fn loser(
         .since
         .max(other.since)
         .duration_since(one.since.min(other.since));
-    if one.outbound == other.outbound || apart > SIMULTANEOUS {
+    if one.closing || other.closing || one.outbound == other.outbound || apart > SIMULTANEOUS {
         return None;
     }
     let keep_outbound = local < remote;
@@ -187,6 +199,7 @@ mod tests {
             outbound,
             since,
             remote: None,
+            closing: false,
             mailbox: Arc::new(Semaphore::new(0)),
         }
     }

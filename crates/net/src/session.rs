@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The session: one peer's one open stream, from `PeerConnected` to `PeerDisconnected`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use comptoir_protocol::id::PeerKey;
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) events: mpsc::Sender<NetEvent>,
     /// Ends the session from outside: the peer was disconnected, or a newer stream takes over.
     pub(crate) stop: CancellationToken,
+    /// Set before `PeerDisconnected` is said: who dials upon that event must not be told that a session still runs.
+    pub(crate) over: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -44,6 +47,7 @@ impl Session {
         };
         queue.close();
         self.route(None);
+        self.over.store(true, Ordering::Release);
         let _ = self.events.send(NetEvent::PeerDisconnected { peer }).await;
         end
     }

@@ -7,7 +7,8 @@ mod listening;
 pub(crate) use dialing::describe;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use comptoir_protocol::id::PeerKey;
@@ -116,6 +117,17 @@ impl Driver {
 
     /// Serves until shut down, or until no handle or no receiver is left.
     pub(crate) async fn run(mut self) {
+        self.serve().await;
+        self.sessions.shutdown().await;
+        // A handle that is still held hears `Stopped` from now on.
+        self.shared
+            .routes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    async fn serve(&mut self) {
         let events = self.events.clone();
         loop {
             let has_room = self.outbox.len() < OUTBOX_MAX;
@@ -188,6 +200,7 @@ impl Driver {
             outbound: endpoint.is_dialer(),
             since: Instant::now(),
             remote: address::ip(endpoint.get_remote_address()),
+            closing: false,
             mailbox: self
                 .relay
                 .as_ref()
@@ -227,6 +240,12 @@ impl Driver {
             {
                 session.stop.cancel();
             }
+            if let Some(link) = entry.links.iter_mut().find(|link| link.id == id) {
+                link.closing = true;
+            }
+            if !entry.is_linked() && !entry.is_served() {
+                self.on_connection_lost(*peer);
+            }
         }
         self.swarm.close_connection(id);
     }
@@ -240,13 +259,6 @@ impl Driver {
             return;
         };
         entry.links.retain(|link| link.id != id);
-        let dial_waits = entry
-            .dial
-            .as_ref()
-            .is_some_and(|dial| dial.attempt.is_none());
-        if dial_waits && entry.links.is_empty() && !entry.is_served() {
-            self.dial_next(peer, DialFailure::Lost);
-        }
         self.peers.tidy(&peer);
     }
 
@@ -331,8 +343,10 @@ impl Driver {
 
     fn start_session(&mut self, peer: PeerKey, connection: ConnectionId, stream: Stream) {
         let stop = CancellationToken::new();
+        let over = Arc::new(AtomicBool::new(false));
         let session = Session {
             peer,
+            over: over.clone(),
             shared: self.shared.clone(),
             events: self.events.clone(),
             stop: stop.clone(),
@@ -352,6 +366,7 @@ impl Driver {
             connection,
             since: Instant::now(),
             stop,
+            over,
             task,
         });
         entry.dial = None;
@@ -394,7 +409,13 @@ impl Driver {
             if entry.failures > FAILURES_MAX {
                 self.close(&peer, connection);
             } else {
-                let when = now + Duration::from_secs(u64::from(entry.failures));
+                // Somebody asked for the peer meanwhile: at once.
+                let pause = if entry.dial.is_some() {
+                    0
+                } else {
+                    entry.failures
+                };
+                let when = now + Duration::from_secs(u64::from(pause));
                 entry.reopen = Some((when, connection));
                 self.peers.wake_at(when, peer);
             }
@@ -428,7 +449,6 @@ impl Driver {
                 DialFailure::Lost
             }
         };
-        self.close(&peer, id);
         if let Some(dial) = self
             .peers
             .get_mut(&peer)
@@ -436,6 +456,7 @@ impl Driver {
         {
             dial.failure = Some(failure);
         }
+        self.close(&peer, id);
     }
 
     fn on_deadline(&mut self) {

@@ -225,7 +225,7 @@ async fn disconnect_closes_both_sides_and_a_new_dial_works() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_dial_at_once_and_one_connection_stays() {
-    for round in 0..20u8 {
+    for round in 0..8u8 {
         let (mut alice, mut bob) = (node(1 + round).await, node(101 + round).await);
         alice
             .handle

@@ -18,6 +18,9 @@ use crate::peers::Dial;
 /// A dial is answered within this time: 5 s for TCP, 5 s for QUIC, 10 s to agree on the protocol.
 const DIAL_MAX: Duration = Duration::from_secs(20);
 
+/// How long the other side's own dial may still take when it has just closed ours.
+const CROSSING_MAX: Duration = Duration::from_secs(2);
+
 /// Characters of transport errors that are passed on.
 const REASON_CHARS_MAX: usize = 400;
 
@@ -50,7 +53,7 @@ impl Driver {
             failure: None,
             deadline,
         });
-        let is_linked = !entry.links.is_empty();
+        let is_linked = entry.is_linked();
         let is_reopening = match entry.reopen.as_mut() {
             Some((when, _)) => {
                 *when = now;
@@ -76,22 +79,26 @@ impl Driver {
             let Some(entry) = self.peers.get_mut(&peer) else {
                 return;
             };
+            let is_linked = entry.is_linked();
             let Some(dial) = entry.dial.as_mut() else {
                 return;
             };
             let stage = address::next_stage(&mut dial.plan);
             if stage.is_empty() {
                 // The other side's connection may be up by now; then its stream decides, or the deadline.
-                if !entry.links.is_empty() {
+                if is_linked {
                     return;
                 }
                 let failure = dial.failure.take().unwrap_or(failure);
                 entry.dial = None;
                 return self.say_failed(peer, failure);
             }
+            // From a port of its own: from our listening port, two nodes that dial each other at once could meet in one
+            // TCP connection that both believe to have dialled.
             let options = DialOpts::peer_id(peer_id)
                 .condition(PeerCondition::Always)
                 .addresses(stage.clone())
+                .allocate_new_port()
                 .build();
             dial.attempt = Some(options.connection_id());
             dial.stage = stage;
@@ -100,6 +107,27 @@ impl Driver {
                 Err(error) => self.note_failure(peer, error),
             }
         }
+    }
+
+    /// A connection closed before its stream was open. Its other side may have closed it in favour of one that it
+    /// dialled itself at the same time, so that one gets a moment to come up.
+    pub(super) fn on_connection_lost(&mut self, peer: PeerKey) {
+        let Some(dial) = self
+            .peers
+            .get_mut(&peer)
+            .and_then(|entry| entry.dial.as_mut())
+        else {
+            return;
+        };
+        if dial.attempt.is_some() {
+            return;
+        }
+        if !dial.plan.is_empty() || dial.failure.is_some() {
+            return self.dial_next(peer, DialFailure::Lost);
+        }
+        dial.deadline = dial.deadline.min(Instant::now() + CROSSING_MAX);
+        let deadline = dial.deadline;
+        self.peers.wake_at(deadline, peer);
     }
 
     pub(super) fn on_dial_error(

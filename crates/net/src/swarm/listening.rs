@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -24,11 +25,9 @@ impl Driver {
     /// Listens on all `addresses` and returns when each has its first real one. A wildcard of IPv6 is passed over
     /// where the machine has no IPv6.
     pub(crate) async fn listen(&mut self, addresses: &[String]) -> Result<(), NetError> {
+        let parsed = parse_all(addresses)?;
         let mut awaited = HashSet::new();
-        for text in addresses {
-            let address: Multiaddr = text
-                .parse()
-                .map_err(|error: libp2p::multiaddr::Error| bad(text, &error.to_string()))?;
+        for (text, address) in parsed {
             match self.swarm.listen_on(address.clone()) {
                 Ok(listener) => {
                     awaited.insert(listener);
@@ -78,6 +77,39 @@ impl Driver {
         self.outbox
             .retain(|event| !matches!(event, NetEvent::Listening { .. }));
         self.outbox.push_back(NetEvent::Listening { addresses });
+    }
+}
+
+fn parse_all(addresses: &[String]) -> Result<Vec<(&str, Multiaddr)>, NetError> {
+    let mut parsed = Vec::new();
+    for text in addresses {
+        let address: Multiaddr = text
+            .parse()
+            .map_err(|error: libp2p::multiaddr::Error| bad(text, &error.to_string()))?;
+        if let Some(socket) = tcp_socket(&address) {
+            refuse_taken_port(text, socket)?;
+        }
+        parsed.push((text.as_str(), address));
+    }
+    Ok(parsed)
+}
+
+fn tcp_socket(address: &Multiaddr) -> Option<SocketAddr> {
+    let ip = crate::address::ip(address)?;
+    match address.iter().nth(1)? {
+        Protocol::Tcp(port) if port != 0 => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}
+
+// libp2p listens with SO_REUSEPORT, with which a second process would silently get every other connection of the
+// first. A socket without that option tells whether the port is free.
+fn refuse_taken_port(text: &str, socket: SocketAddr) -> Result<(), NetError> {
+    match TcpListener::bind(socket) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Err(failed(text, &error.to_string()))
+        }
+        _ => Ok(()),
     }
 }
 
