@@ -192,3 +192,41 @@ fn a_thread_can_be_sent_to_another_thread() {
     fn sendable<T: Send>(_: &T) {}
     sendable(&pair(11).0.thread);
 }
+
+/// An account that rotated as often as it can has the longest credential: its package still fits a hello.
+#[test]
+fn the_longest_key_package_fits_a_hello() {
+    use comptoir_protocol::limits::{HELLO_KEY_PACKAGE_BYTES_MAX, ROTATIONS_MAX};
+    let mut person = Person::new(12);
+    let phrase = Phrase::generate(&mut person.rng);
+    person.account = account::create(&phrase, NOW_MS, &mut person.rng);
+    let (shortest, _) = person.package();
+    let AccountSecrets {
+        proof,
+        list_key,
+        device_key,
+        certificate,
+        keys,
+        ..
+    } = &mut person.account;
+    for _ in 0..ROTATIONS_MAX {
+        *proof = account::rotate(proof, &phrase, list_key).unwrap();
+    }
+    *keys = proof.verify().unwrap();
+    *certificate = account::certify(list_key, keys, device_key, u64::MAX);
+    let kinds: Vec<u32> = (100_000..100_000 + 32).collect();
+    let seed = StepSeed::draw(&mut person.rng);
+    let leaf = Leaf::issue(device_key, proof, certificate, &kinds, &seed);
+    let (longest, _) = key_package(&leaf, u64::MAX, seed).unwrap();
+    println!(
+        "key packages of {} to {} bytes",
+        shortest.len(),
+        longest.len()
+    );
+    assert!(
+        longest.len() <= HELLO_KEY_PACKAGE_BYTES_MAX,
+        "{} bytes",
+        longest.len()
+    );
+    verify_key_package(&longest, NOW_MS).unwrap();
+}
