@@ -11,7 +11,7 @@ use crate::wire_map;
 pub struct Ticket {
     /// The relay it is for: another refuses it.
     pub relay: RelayKey,
-    /// Random. A relay remembers the serials it has seen until they expire: the first key to show one owns it.
+    /// Random. A relay counts the boxes made with each serial; whoever holds the ticket may use it, each place once.
     pub serial: [u8; 16],
     /// Bytes that all its boxes may hold together.
     pub bytes: u64,

@@ -26,9 +26,10 @@ use crate::{wire_choice, wire_map, wire_number};
 /// What is asked of a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelayRequest {
-    /// Makes a box. Signed by `owner`.
+    /// Makes a box. Signed by `owner`. A second one by the same owner is answered with the box it has, so a retry after a
+    /// lost answer makes none.
     Create {
-        /// Grants, revokes, changes readers, deletes.
+        /// Grants, revokes, changes readers, deletes. A key made for this box alone.
         owner: PublicKey,
         /// Who may fetch and acknowledge, each with a cursor of its own.
         readers: Vec<PublicKey>,
@@ -62,7 +63,7 @@ pub enum RelayRequest {
         /// To whom and how much. One of the same id is replaced.
         capability: RelayCapability,
     },
-    /// Ends a permission. Signed by the owner.
+    /// Ends a permission, or in a front door the invite token of that id. Signed by the owner.
     Revoke {
         /// The box.
         rid: Rid,
@@ -172,7 +173,8 @@ pub enum RelayRequest {
         /// The blob.
         blob: BlobId,
     },
-    /// Adds to the pool of key packages that holders of a capability may take from. Signed by the owner.
+    /// Adds to the pool of key packages that holders of a capability may take from. Signed by the owner. Answered by
+    /// [`RelayAnswer::KeyPackage`] with no package and the number that wait now; an empty list only asks for it.
     KeyPackagesPut {
         /// The box whose capabilities may take.
         rid: Rid,

@@ -11,12 +11,12 @@ use super::{Done, KvMailbox, Preview};
 use crate::MailboxError;
 use crate::rules::Incoming;
 
-/// Requests that wait for the writer: at 64 KiB a frame never more than 64 MiB. Full: the next one is refused with
+/// Requests that wait for the writer: at 64 KiB a frame never more than 256 MiB, in practice some MiB. Full: the next one is refused with
 /// [`MailboxError::Busy`], and nothing that was taken is dropped.
-pub const QUEUE_REQUESTS_MAX: usize = 1_024;
+pub const QUEUE_REQUESTS_MAX: usize = 4_096;
 
 /// Rows of one commit. A deposit has four; beyond some thousands a batch only makes its first request wait.
-const BATCH_ROWS_MAX: usize = 8_192;
+const BATCH_ROWS_MAX: usize = 16_384;
 
 /// Hears what a request came to: after its commit, on the writer's thread. Must not block; send it on.
 pub type Callback = Box<dyn FnOnce(Result<Done, MailboxError>) + Send>;
