@@ -60,6 +60,7 @@ impl Missing {
     pub(crate) fn look(steps: &[String], install: bool) -> Self {
         let missing = Self::now(steps);
         if missing.0.is_empty() {
+            println!("missing: nothing");
             return missing;
         }
         let names: Vec<&str> = missing.0.iter().map(|need| need.program).collect();
