@@ -29,6 +29,8 @@ use crate::problem::ProblemBody;
 const BASE: &str = "http://localhost";
 /// An answer has 90 s: a long poll waits up to 60.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(90);
+/// A connection rests at most 5 s: the daemon closes one after 10, and a request that meets the closing is lost.
+const REST_MAX: Duration = Duration::from_secs(5);
 /// An answer is at most 64 MiB: 500 messages of 16 KiB, each byte escaped to six, are 48 MiB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -66,6 +68,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .unix_socket(socket.as_path())
             .no_proxy()
+            .pool_idle_timeout(REST_MAX)
             .build();
         Ok(Self {
             http: http.map_err(|error| ClientError::Internal(error.to_string()))?,

@@ -6,12 +6,14 @@
 //! says `Host: evil.example`, and a plain form still says `text/plain` or an `Origin` that is not ours.
 
 use axum::http::{HeaderMap, Method, Uri, header};
+use comptoir_protocol::limits::{LINK_BYTES_MAX, TEXT_BYTES_MAX};
 
 use crate::problem::{Code, Problem};
 
-/// A JSON body is at most 256 KiB: a text of 16 KiB in which every byte is escaped to six is 96 KiB, and a link
-/// beside it some 8 KiB; twice that is left for routes to come.
+/// A JSON body is at most 256 KiB: a text of 16 KiB in which every byte is escaped to six is 96 KiB, and the rest
+/// is left for routes to come.
 pub const JSON_BYTES_MAX: usize = 256 * 1024;
+const _: () = assert!(JSON_BYTES_MAX > 6 * TEXT_BYTES_MAX + LINK_BYTES_MAX);
 /// A binary body, the same until a route takes files.
 pub const BINARY_BYTES_MAX: usize = JSON_BYTES_MAX;
 

@@ -8,6 +8,9 @@ use crate::dto::Reach;
 use crate::id::{ContactId, RequestId, ThreadId};
 use crate::time::Timestamp;
 
+// The schema below can only hold a literal.
+const _: () = assert!(comptoir_protocol::limits::REASON_BYTES_MAX == 500);
+
 /// Where a contact stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

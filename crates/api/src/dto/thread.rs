@@ -7,6 +7,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::id::{ContactId, MessageId, ThreadId};
 use crate::time::Timestamp;
 
+// The schemas below can only hold a literal.
+const _: () = assert!(comptoir_protocol::limits::TEXT_BYTES_MAX == 16_384);
+
 /// What kind of thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

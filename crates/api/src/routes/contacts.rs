@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use comptoir_protocol::limits::{LINK_BYTES_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,13 +15,6 @@ use crate::dto::{Contact, ContactChange, ContactQuery, List, NewContact, Verific
 use crate::extract::{Asked, Given, Ids, Nothing, Posted};
 use crate::id::{ContactId, PersonaName};
 use crate::problem::Problem;
-
-/// A reason is at most 500 bytes, as in the hello it travels in.
-const REASON_BYTES_MAX: usize = 500;
-/// A name the user gives is at most 200 bytes: it is only shown here.
-const NAME_BYTES_MAX: usize = 200;
-/// A link is at most 8 KiB: the largest full card and token in text, with room.
-const LINK_BYTES_MAX: usize = 8192;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use comptoir_protocol::limits::NAME_BYTES_MAX;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,9 +15,6 @@ use crate::dto::{Account, AccountChange, Invite, List, NewInvite, NewPersona, Pe
 use crate::extract::{Given, Ids, Posted};
 use crate::id::PersonaName;
 use crate::problem::Problem;
-
-/// A name on a card is at most 100 bytes: the card has to fit a link.
-const DISPLAY_NAME_BYTES_MAX: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -115,12 +113,9 @@ async fn invite(
 
 fn check_display_name(name: Option<&str>) -> Result<(), Problem> {
     match name {
-        Some(name) if name.trim().is_empty() || name.len() > DISPLAY_NAME_BYTES_MAX => {
-            Err(Problem::invalid(
-                "display_name",
-                format!("1 to {DISPLAY_NAME_BYTES_MAX} bytes"),
-            ))
-        }
+        Some(name) if name.trim().is_empty() || name.len() > NAME_BYTES_MAX => Err(
+            Problem::invalid("display_name", format!("1 to {NAME_BYTES_MAX} bytes")),
+        ),
         _ => Ok(()),
     }
 }

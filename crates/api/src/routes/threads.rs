@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use comptoir_protocol::limits::TEXT_BYTES_MAX;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,9 +19,6 @@ use crate::dto::{
 use crate::extract::{Asked, Given, Ids, Posted};
 use crate::id::{MessageId, PersonaName, ThreadId};
 use crate::problem::Problem;
-
-/// A text is at most 16 KiB, as in the message it travels in.
-const TEXT_BYTES_MAX: usize = 16 * 1024;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

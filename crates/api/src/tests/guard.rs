@@ -97,7 +97,7 @@ fn type_cases() -> Vec<Case> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_combination_of_headers_gets_the_first_refusal_that_fits() {
+async fn every_wrong_host_origin_and_fetch_site_is_refused_before_routing() {
     let world = World::start().await;
     let wrong = secret_text(&[99; 32]);
     let tokens = [
@@ -148,6 +148,76 @@ async fn every_combination_of_headers_gets_the_first_refusal_that_fits() {
         }
     }
     assert_eq!(sent, 17 * 9 * 5 * 11 * 4);
+}
+
+/// What browsers send for a page of `evil.example` that knows the port, without and with the headers of newer ones.
+fn page_requests(port: u16) -> Vec<String> {
+    let head = |line: &str| format!("{line} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n");
+    let cross = "Sec-Fetch-Site: cross-site\r\n";
+    let origin = "Origin: http://evil.example\r\n";
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+    let mut requests = Vec::new();
+    for path in ["/v1/personas", SEND, "/v1/events", "/v1/node", "/metrics"] {
+        // <img>, <script>, a link, and navigation carry no Origin.
+        requests.push(head(&format!("GET {path}")) + cross + "Sec-Fetch-Mode: no-cors\r\n");
+        requests.push(head(&format!("GET {path}")));
+        // fetch() and EventSource.
+        requests.push(head(&format!("GET {path}")) + origin + "Accept: text/event-stream\r\n");
+        requests.push(head(&format!("GET {path}")) + origin + cross + "Sec-Fetch-Mode: cors\r\n");
+        // WebSocket.
+        requests.push(head(&format!("GET {path}")) + origin + upgrade);
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+        ] {
+            let body = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", BODY.len());
+            // Forms and sendBeacon; a sandboxed frame says `null`.
+            requests.push(head(&format!("POST {path}")) + origin + cross + &body + "\r\n" + BODY);
+            requests
+                .push(head(&format!("POST {path}")) + "Origin: null\r\n" + &body + "\r\n" + BODY);
+            requests.push(head(&format!("POST {path}")) + &body + "\r\n" + BODY);
+        }
+        let json = format!(
+            "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{BODY}",
+            BODY.len()
+        );
+        requests.push(head(&format!("POST {path}")) + origin + &json);
+        requests.push(
+            head(&format!("OPTIONS {path}")) + origin + "Access-Control-Request-Method: POST\r\n",
+        );
+    }
+    requests
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_reads_and_changes_nothing() {
+    let world = World::start().await;
+    for request in page_requests(world.port) {
+        let whole = if request.contains("\r\n\r\n") {
+            request
+        } else {
+            request + "\r\n"
+        };
+        let reply = world.tcp(&whole).await;
+        assert!(
+            matches!(reply.status, 401 | 403 | 415),
+            "{whole}\n{reply:?}"
+        );
+        assert!(
+            reply.json()["type"]
+                .as_str()
+                .unwrap()
+                .starts_with("urn:comptoir:problem:"),
+            "{reply:?}"
+        );
+        assert!(
+            !reply.head.to_ascii_lowercase().contains("access-control"),
+            "{reply:?}"
+        );
+        assert!(reply.header("set-cookie").is_none());
+    }
+    assert_eq!(world.host.effects(), 0);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn home() -> TempDir {
 }
 
 #[tokio::test]
-async fn nothing_is_open_to_others_even_under_umask_zero() {
+async fn the_token_is_its_owners_alone_whatever_the_umask() {
     let dir = home();
     let mut config = config(dir.path(), 1);
     config.runtime_dir = Some(dir.path().join("runtime"));
