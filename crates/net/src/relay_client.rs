@@ -5,7 +5,7 @@
 //! two days, cannot tell by key that they served the same node. Nothing listens and identify does not run here; what
 //! a relay still sees is the IP address.
 
-mod connection;
+pub(crate) mod connection;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -478,3 +478,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,9 @@ const IDLE_MAX: Duration = Duration::from_secs(15);
 
 /// An open stream and the swarm that carries it.
 pub(crate) struct Connection {
-    swarm: Swarm<Streams>,
-    stream: Stream,
+    pub(crate) swarm: Swarm<Streams>,
+    pub(crate) id: ConnectionId,
+    pub(crate) stream: Stream,
 }
 
 /// Dials the relay, TCP addresses first, and opens the mailbox stream.
@@ -50,9 +51,9 @@ pub(crate) async fn open_protocol(
             return Err(first_failure.unwrap_or(DialFailure::NoAddress));
         }
         match dial(&mut swarm, relay, stage).await {
-            Ok(connection) => {
-                let stream = open_stream(&mut swarm, *relay, connection, protocol).await?;
-                return Ok(Connection { swarm, stream });
+            Ok(id) => {
+                let stream = open_stream(&mut swarm, *relay, id, protocol).await?;
+                return Ok(Connection { swarm, id, stream });
             }
             Err(failure) => {
                 first_failure.get_or_insert(failure);
@@ -94,7 +95,8 @@ async fn dial(
     }
 }
 
-async fn open_stream(
+/// Opens a stream on a connection of `swarm`.
+pub(crate) async fn open_stream(
     swarm: &mut Swarm<Streams>,
     relay: PeerId,
     connection: ConnectionId,
@@ -122,28 +124,28 @@ async fn open_stream(
 impl Connection {
     /// Carries frames until the stream or the connection ends, and says why it did.
     pub(crate) async fn serve(self, queue: &Queue, events: &mpsc::Sender<RelayEvent>) -> RelayDown {
-        let Self { mut swarm, stream } = self;
+        let Self {
+            mut swarm,
+            id,
+            stream,
+        } = self;
         let (reading, writing) = stream.split();
         tokio::select! {
             end = read(reading, events) => end.map_or_else(RelayDown::Stream, |()| RelayDown::Closed),
             end = queue::write_all(queue, writing, Pace::LIVELY) => {
                 end.map_or_else(RelayDown::Stream, |()| RelayDown::Closed)
             }
-            () = closed(&mut swarm) => RelayDown::Closed,
+            () = closed(&mut swarm, id) => RelayDown::Closed,
         }
-    }
-
-    /// Gives the bare stream and the swarm that must be polled beside it.
-    pub(crate) fn into_parts(self) -> (Swarm<Streams>, Stream) {
-        (self.swarm, self.stream)
     }
 }
 
-/// Runs the swarm until its connection is closed.
-async fn closed(swarm: &mut Swarm<Streams>) {
+/// Runs the swarm until the connection is closed.
+async fn closed(swarm: &mut Swarm<Streams>, id: ConnectionId) {
     loop {
-        if let SwarmEvent::ConnectionClosed { .. } = swarm.select_next_some().await {
-            return;
+        match swarm.select_next_some().await {
+            SwarmEvent::ConnectionClosed { connection_id, .. } if connection_id == id => return,
+            _ => {}
         }
     }
 }
