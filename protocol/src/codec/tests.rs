@@ -188,6 +188,17 @@ fn fields_that_do_not_ascend_are_refused() {
 }
 
 #[test]
+fn a_field_given_twice_is_refused() {
+    for bytes in ["a203010301", "a3030118400018 4001"] {
+        let twice = Pair::from_bytes(&hex(bytes));
+        assert!(
+            matches!(twice, Err(DecodeError::NotCanonical { .. })),
+            "{bytes}"
+        );
+    }
+}
+
+#[test]
 fn nesting_is_bounded() {
     let nested = |depth: usize| [hex("a203011840"), vec![0x81; depth], vec![0x00]].concat();
     let max = CBOR_DEPTH_MAX as usize;
@@ -239,6 +250,12 @@ fn a_claimed_length_allocates_nothing() {
         Err(DecodeError::Truncated),
         "three claimed, two there"
     );
+    // Refused at the head, before any value is looked for.
+    assert_eq!(
+        Reader::new(&hex("9a00010000 00")).open_array(),
+        Err(DecodeError::Truncated)
+    );
+    assert!(Reader::new(&hex("a20300")).open_map().is_err());
     assert_eq!(
         <Vec<u64>>::from_bytes(&hex("9bffffffffffffffff00")),
         Err(DecodeError::Truncated)

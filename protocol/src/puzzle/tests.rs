@@ -24,6 +24,11 @@ fn a_solution_solves_its_own_puzzle_only() {
         }
         .accepts(&solution)
     );
+    let relabelled = PuzzleSolution {
+        seed: [8; 32],
+        ..solution.clone()
+    };
+    assert!(!puzzle.accepts(&relabelled));
     let harder = Puzzle {
         bits: 40,
         ..puzzle.clone()
