@@ -7,18 +7,39 @@
 //! > Commit a step's writes before doing anything else with it. If a commit fails, drop the engine and every later
 //! > step, and open a new one.
 
-#![allow(dead_code, unused_imports)]
 pub mod query;
 pub mod rows;
 pub mod seam;
 
+mod account_state;
+mod acks;
+mod amend;
+mod bodies;
+mod boxes;
+mod clones;
+mod commands;
+mod contacts;
+mod hello;
+mod incoming;
+mod invites;
 mod journaled;
 mod memory;
+mod open;
+mod outbox;
+mod outgoing;
+mod peers;
+mod personas;
+mod relays;
+mod requests;
+mod sweep;
+mod thread_cache;
 mod timers;
+mod turn;
 
 pub use comptoir_protocol::secret::Secret;
 pub use comptoir_protocol::time::Time;
 pub use memory::Counters;
+pub use personas::MAIN;
 pub use seam::answer::{Answer, Refusal};
 pub use seam::command::{Command, MessageAt, NewMessage, Phrase, Setting};
 pub use seam::config::Config;
@@ -30,34 +51,74 @@ pub use seam::view::{Row, Scan, View, ViewError};
 
 use rand_core::CryptoRng;
 
+use memory::Memory;
+use thread_cache::ThreadCache;
+use turn::Turn;
+
 /// The engine: all decisions of one node.
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
-    memory: memory::Memory,
+    memory: Memory,
+    cache: ThreadCache,
 }
 
 impl Engine {
-    /// Opens the engine over what a store holds. Costs one read of every contact and thread.
-    pub fn open(config: Config, _view: &impl View) -> Result<Self, EngineError> {
-        Ok(Engine { config, memory: memory::Memory::default() })
+    /// Opens the engine over what a store holds. Costs one read of every contact, thread and box.
+    pub fn open(config: Config, view: &impl View) -> Result<Self, EngineError> {
+        Ok(Engine { config, memory: open::recall(view)?, cache: ThreadCache::default() })
     }
 
     /// Decides what follows from `input`.
     ///
-    /// `Err`: nothing changed. `Ok`: commit the step before doing anything else with it.
+    /// `Err`: nothing changed. `Ok`: commit the step before doing anything else with it. What a peer or a relay says
+    /// wrongly is never an error: it is refused and counted. Costs the cryptography of one envelope at most, or 64 of
+    /// them where many came together.
     pub fn handle(
         &mut self,
-        _input: Input,
-        _now: Time,
-        _rng: &mut impl CryptoRng,
-        _view: &impl View,
+        input: Input,
+        now: Time,
+        rng: &mut impl CryptoRng,
+        view: &impl View,
     ) -> Result<Step, EngineError> {
-        Ok(Step::default())
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let Engine { config, memory, cache } = self;
+        let result = step(Turn::new(config, memory, cache, view, now, seed), input);
+        match result {
+            Ok(step) => {
+                memory.keep();
+                Ok(step)
+            }
+            Err(error) => {
+                memory.undo();
+                Err(error)
+            }
+        }
+    }
+
+    /// How often something was refused or noticed since the engine was opened.
+    pub fn counters(&self) -> Counters {
+        self.memory.counters
     }
 
     /// About how many bytes the engine keeps in memory.
     pub fn memory_bytes(&self) -> usize {
-        self.memory.memory_bytes()
+        size_of::<Self>() + self.memory.memory_bytes() + self.cache.memory_bytes()
     }
+}
+
+fn step(mut turn: Turn<'_>, input: Input) -> Result<Step, EngineError> {
+    match input {
+        Input::Opened { endpoint } => turn.on_opened(endpoint)?,
+        Input::Command { id, persona, command, idempotency } => turn.on_command(id, persona, &command, idempotency.as_ref())?,
+        Input::PeerConnected { peer } => turn.on_peer_connected(peer)?,
+        Input::PeerDisconnected { peer } => turn.on_peer_disconnected(peer)?,
+        Input::DialFailed { peer } => turn.on_dial_failed(peer)?,
+        Input::Frame { peer, bytes } => turn.on_frame(peer, &bytes)?,
+        Input::Relay { relay, news } => turn.on_relay(relay, news)?,
+        Input::Tick => {}
+    }
+    turn.on_due()?;
+    turn.finish()
 }

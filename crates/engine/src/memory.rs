@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use comptoir_protocol::deposit::Parcel;
-use comptoir_protocol::id::{AccountId, PeerKey, RelayKey, Rid, ThreadId};
+use comptoir_protocol::id::{AccountId, Lane, PeerKey, RelayKey, Rid, ThreadId};
 use comptoir_protocol::identity::Endpoint;
 
 use crate::journaled::Journaled;
@@ -68,6 +68,12 @@ pub(crate) struct Delivery {
     pub(crate) tries: u32,
     /// The direct way did not answer in time: relays are used as well.
     pub(crate) by_relay: bool,
+    /// Envelopes below this one were sent on the connection there is.
+    pub(crate) next_direct: u64,
+    /// Envelopes below this one were deposited, or are being deposited.
+    pub(crate) next_put: u64,
+    /// Deposit again what relays said they have.
+    pub(crate) again: bool,
 }
 
 /// A relay one of our personas uses, or one that a contact named.
@@ -86,14 +92,13 @@ pub(crate) struct RelayLink {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BoxLink {
     pub(crate) own_box: u32,
+    pub(crate) relay: RelayKey,
     /// The largest sequence fetched in this connection.
     pub(crate) after: u64,
     /// A fetch is under way.
     pub(crate) fetching: bool,
     /// News came while it was.
     pub(crate) again: bool,
-    /// The relay tells us of news.
-    pub(crate) subscribed: bool,
 }
 
 /// What a relay call was for.
@@ -102,7 +107,7 @@ pub(crate) enum Call {
     /// A deposit of an outbox row.
     Put { contact: u32, thread: u32, envelope: u64 },
     /// A deposit of an acknowledgement.
-    PutAck { contact: u32, thread: u32 },
+    PutAck { thread: u32 },
     /// A hello at a front door.
     Hello { contact: u32 },
     /// The front door's puzzle.
@@ -115,11 +120,11 @@ pub(crate) enum Call {
     Grant { own_box: u32 },
     Revoke { own_box: u32 },
     Delete { own_box: u32 },
-    Subscribe { rid: Rid },
+    Subscribe,
     Fetch { rid: Rid },
     Ack,
     Boot { relay: u32, expected: u64, next: u64 },
-    Packages { relay: u32, count: u32 },
+    Packages { relay: u32 },
 }
 
 /// A call on its way.
@@ -133,7 +138,7 @@ pub(crate) struct Pending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Peer { peer: PeerKey, number: u64 },
-    Box { rid: Rid, sequence: u64, contact: u32 },
+    Box { rid: Rid, sequence: u64, contact: u32, lane: Lane },
 }
 
 /// An envelope that waits for the ones before it, or for its thread.
@@ -173,6 +178,8 @@ pub struct Counters {
     pub hellos_blocked: u64,
     /// Hellos that crossed one of ours.
     pub hellos_crossed: u64,
+    /// Bodies that do not decode or do not belong into their thread.
+    pub bodies_refused: u64,
     /// Breaks of a hash chain.
     pub chains_broken: u64,
     /// Gaps seen.
@@ -189,6 +196,8 @@ pub struct Counters {
     pub relay_denied: u64,
     /// Answers of relays that are full or ask for patience.
     pub relay_busy: u64,
+    /// Deliveries of ours that a peer refused.
+    pub refused_by_peer: u64,
     /// Commands repeated under their idempotency key.
     pub commands_repeated: u64,
 }
@@ -222,6 +231,16 @@ pub(crate) struct Memory {
     pub(crate) putting: Journaled<(u32, u64, RelayKey), ()>,
     /// By thread, author and envelope number.
     pub(crate) held: Journaled<(ThreadId, [u8; 32], u64), Held>,
+    /// Relays that confirmed a boot number in this process.
+    pub(crate) booted: Journaled<u32, ()>,
+    /// Front doors in use, by persona and relay.
+    pub(crate) doors: Journaled<(u16, u32), u32>,
+    /// Boxes to be fetched from, by relay.
+    pub(crate) fetch_due: Journaled<(RelayKey, Rid), ()>,
+    /// Contacts we said hello to.
+    pub(crate) asking: Journaled<u32, ()>,
+    /// The boot number each persona confirmed.
+    pub(crate) boots: Journaled<u16, u64>,
     /// When each thread last sent an acknowledgement.
     pub(crate) acked_ms: Journaled<u32, u64>,
     pub(crate) timers: Timers,
@@ -245,6 +264,11 @@ macro_rules! each_map {
         $memory.calls.$method();
         $memory.putting.$method();
         $memory.held.$method();
+        $memory.booted.$method();
+        $memory.fetch_due.$method();
+        $memory.doors.$method();
+        $memory.asking.$method();
+        $memory.boots.$method();
         $memory.acked_ms.$method();
         $memory.timers.$method();
     }};

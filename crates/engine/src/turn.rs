@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The turn: one step being worked out. Everything it does can still be dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comptoir_crypto::StepSeed;
 use comptoir_protocol::codec::Wire;
 use comptoir_protocol::frame::PeerFrame;
-use comptoir_protocol::id::PeerKey;
+use comptoir_protocol::id::{PeerKey, Rid};
 use comptoir_protocol::time::Time;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use crate::bodies::Told;
 use crate::memory::Memory;
 use crate::rows::key::{self, Key};
 use crate::rows::record::{from_row, to_row};
@@ -33,6 +34,12 @@ pub(crate) struct Turn<'a> {
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Threads used in this turn; they go back to the cache only when it succeeds.
     pub(crate) used: BTreeMap<u32, Loaded>,
+    /// What contacts told the node in this step.
+    pub(crate) told: Vec<Told>,
+    /// Peers whose deliveries are answered at the end of the step.
+    pub(crate) confirmed: BTreeSet<PeerKey>,
+    /// Items that relays may drop, acknowledged at the end of the step.
+    pub(crate) fetched: BTreeMap<Rid, Vec<u64>>,
 }
 
 impl<'a> Turn<'a> {
@@ -54,11 +61,15 @@ impl<'a> Turn<'a> {
             view,
             writes: BTreeMap::new(),
             used: BTreeMap::new(),
+            told: Vec::new(),
+            confirmed: BTreeSet::new(),
+            fetched: BTreeMap::new(),
         }
     }
 
     /// The step, with every row it changes. The threads it used are back in the cache.
     pub(crate) fn finish(mut self) -> Result<Step, EngineError> {
+        self.flush_answers()?;
         self.settle_threads()?;
         let Turn { mut step, writes, used, cache, memory, config, .. } = self;
         for (_, loaded) in used {

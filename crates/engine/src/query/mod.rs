@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The queries: what can be read of a node, from a view alone. They decide nothing and change nothing.
 
+mod events;
+mod history;
+mod people;
+mod read;
+mod threads;
+
 use comptoir_protocol::body::BodyHeader;
-use comptoir_protocol::id::{AccountId, DeviceId, Lane, PeerKey, RelayKey, ThreadId};
+use comptoir_protocol::id::{AccountId, DeviceId, Lane, PeerKey, ThreadId};
 use comptoir_protocol::place::Place;
 use comptoir_protocol::relay::RelayDescriptor;
 
 use crate::rows::contact::{Decision, Standing};
 use crate::seam::event::{MessageState, RelayCondition};
+
+pub use events::{events, newest_event, oldest_event, relays};
+pub use history::{From, history, message};
+pub use people::{contact, contacts, personas, request_safety_code, requests, safety_code};
+pub use threads::{counts, is_frozen, outbox, thread, threads};
 
 /// A persona as shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +33,12 @@ pub struct PersonaView {
     pub name: String,
     /// Whether contacts are told what was read.
     pub read_receipts: bool,
+    /// The number of the newest card.
+    pub card_number: u64,
     /// Wall time until which the card is good; 0 before the first.
     pub card_expires_ms: u64,
+    /// Wall time at which it was made.
+    pub created_ms: u64,
     /// Local number of the self thread.
     pub self_thread: u32,
     /// Wall time of the last statement in the self thread.
@@ -142,6 +157,15 @@ pub enum HistoryItem {
     },
 }
 
+/// A page of a history, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// What stands there.
+    pub items: Vec<HistoryItem>,
+    /// Whether there is more in the direction that was asked for.
+    pub has_more: bool,
+}
+
 /// A message as shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageView {
@@ -211,16 +235,21 @@ pub struct RelayView {
     pub boxes: usize,
 }
 
-/// What waits to be delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What waits to be delivered to one contact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutboxView {
+    /// To whom.
+    pub contact: u32,
+    /// The name to show.
+    pub name: String,
     /// Envelopes that wait.
     pub envelopes: u64,
+    /// Messages in them.
+    pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Envelopes of them that a relay has.
     pub stored: u64,
+    /// Wall time of the oldest.
+    pub oldest_ms: u64,
 }
-
-/// What the relays of a persona hold.
-pub type RelayKeys = Vec<RelayKey>;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records of an account: the persona with its keys, the merged account state, answers kept for repeated commands.
 
-use comptoir_protocol::id::{AccountId, DeviceId, PublicKey};
-use comptoir_protocol::identity::{AccountProof, DeviceCertificate, DeviceList};
+use comptoir_protocol::body::{AccountChange, BlockMarks};
+use comptoir_protocol::id::{AccountId, DeviceId};
+use comptoir_protocol::identity::{AccountProof, CardBundle, DeviceCertificate, DeviceList};
 use comptoir_protocol::place::Place;
 use comptoir_protocol::secret::Secret;
 use comptoir_protocol::signed::Signed;
@@ -69,10 +70,10 @@ record! {
         12 pub read_receipts: bool,
         /// Sum of hellos refused since creation: bad, blocked, expired or over the bound.
         13 pub hellos_refused: u64,
-        /// What the card last said, to see whether a new one is due.
-        14 pub card_said: Vec<u8>,
-        /// The card bundle as last issued.
-        15 pub card: Vec<u8>,
+        /// The card as last issued, with its proof.
+        14 pub card: Option<CardBundle>,
+        /// Seed of the key that owns the front doors, the same at every relay, and signs invite tokens.
+        15 pub front_owner: Secret,
     }
 }
 
@@ -93,14 +94,14 @@ record! {
 }
 
 record! {
-    /// One merged register of the account state.
+    /// The statement that stands about one subject of the account state.
     pub struct Register {
-        /// Where the statement stands in the self thread.
+        /// Its place in the self thread.
         0 pub place: Place,
-        /// The statement, as said.
-        1 pub statement: Vec<u8>,
-        /// Whose statement it was.
-        2 pub author: PublicKey,
+        /// What it says.
+        1 pub change: AccountChange,
+        /// For a block: what decides it.
+        2 pub marks: Option<BlockMarks>,
     }
 }
 

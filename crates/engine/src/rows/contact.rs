@@ -2,9 +2,12 @@
 //! Records of people: contacts, requests, hellos on their way, invites.
 
 use comptoir_protocol::capability::Capability;
-use comptoir_protocol::id::{AccountId, PeerKey};
-use comptoir_protocol::identity::Endpoint;
-use comptoir_protocol::secret::Secret;
+use comptoir_protocol::hello::Hello;
+use comptoir_protocol::id::{AccountId, BlobId, CapabilityId, Lane, Mid, PeerKey, RelayKey, StatementHash};
+use comptoir_protocol::identity::{CardBundle, Endpoint};
+use comptoir_protocol::invite::InviteToken;
+use comptoir_protocol::relay::RelayDescriptor;
+use comptoir_protocol::signed::Signed;
 
 use crate::rows::record::{choice, record};
 
@@ -36,8 +39,8 @@ record! {
         4 pub standing: Standing,
         /// The thread, once there is one.
         5 pub thread: Option<u32>,
-        /// Their card bundle, the newest seen.
-        6 pub card: Vec<u8>,
+        /// Their card, the newest seen.
+        6 pub card: Option<CardBundle>,
         /// Its number.
         7 pub card_number: u64,
         /// Where they can be dialed.
@@ -52,12 +55,18 @@ record! {
         12 pub verified_ms: u64,
         /// Wall time at which they became a contact.
         13 pub added_ms: u64,
-        /// Which of our reach statements they were last told.
+        /// The profile and reach they were last told, as bytes.
         14 pub told: Vec<u8>,
         /// What came from them and could not be used: of a newer version.
         15 pub needs_newer: u64,
         /// What came from them and was refused.
         16 pub refused: u64,
+        /// Our boxes for them.
+        17 pub boxes: Vec<u32>,
+        /// The capabilities they were last told of.
+        18 pub told_ids: Vec<CapabilityId>,
+        /// The number of our card they were last told.
+        19 pub told_card: u64,
     }
 }
 
@@ -65,6 +74,12 @@ impl Contact {
     /// The name to show.
     pub fn shown_name(&self) -> &str {
         self.petname.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The boxes of theirs we may write into, in a lane, at this time.
+    pub fn routes(&self, lane: Lane, now_ms: u64) -> impl Iterator<Item = &Capability> {
+        let open = move |route: &&Capability| route.lane == lane && route.terms.not_after_ms > now_ms;
+        self.capabilities.iter().filter(open)
     }
 
     /// The sockets this contact was seen to own.
@@ -102,7 +117,7 @@ record! {
         /// Wall time of arrival.
         4 pub received_ms: u64,
         /// The hello, opened and checked.
-        5 pub hello: Vec<u8>,
+        5 pub hello: Hello,
         /// Where it stands.
         6 pub decision: Decision,
         /// The invite it came with.
@@ -113,10 +128,14 @@ record! {
 choice! {
     /// How far a hello of ours has come.
     pub enum AskStage {
-        /// The card must be fetched from a relay first.
+        /// The invitation must be fetched from a relay first.
         0 Fetching {
-            /// The link.
-            0 link: String,
+            /// The relay that holds it.
+            0 relay: RelayDescriptor,
+            /// The sealed invitation.
+            1 blob: BlobId,
+            /// What its key grows from.
+            2 key: [u8; 16],
         },
         /// A box for the answer is being made.
         1 Preparing,
@@ -125,9 +144,11 @@ choice! {
             /// The sealed hello. Sealed once; every try sends these bytes.
             0 sealed: Vec<u8>,
             /// The hash of the hello inside: the smaller of two that cross is the accepted one.
-            1 hash: [u8; 32],
-            /// Bytes and id of the deposit at the front door.
-            2 mid: [u8; 16],
+            1 hash: StatementHash,
+            /// Id of the deposit at the front door.
+            2 mid: Mid,
+            /// Secrets of the key package given away in it, as crypto keeps them.
+            3 package: Vec<u8>,
         },
     }
 }
@@ -138,19 +159,15 @@ record! {
         /// What the owner reads.
         0 pub reason: String,
         /// The invite token of the link.
-        1 pub token: Option<Vec<u8>>,
-        /// The key package given away in the hello, as bytes.
-        2 pub package: Vec<u8>,
-        /// Its secrets, as crypto keeps them.
-        3 pub package_secret: Vec<u8>,
+        1 pub token: Option<Signed<InviteToken>>,
         /// How far it has come.
-        4 pub stage: AskStage,
+        2 pub stage: AskStage,
         /// Wall time of the start.
-        5 pub made_ms: u64,
+        3 pub made_ms: u64,
         /// Tries so far.
-        6 pub tries: u32,
-        /// Nonce of the hello.
-        7 pub nonce: Secret,
+        4 pub tries: u32,
+        /// Relays whose front door has it.
+        5 pub stored: Vec<RelayKey>,
     }
 }
 
@@ -167,7 +184,11 @@ record! {
         3 pub uses_left: u32,
         /// The link.
         4 pub link: String,
-        /// The blob to put at a relay, until it is there.
+        /// The sealed invitation, until a relay has it.
         5 pub blob: Option<Vec<u8>>,
+        /// Its address.
+        6 pub blob_id: Option<BlobId>,
+        /// The relay it is for.
+        7 pub relay: Option<RelayKey>,
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod contact;
+pub mod counts;
 pub mod key;
 pub mod record;
 pub mod reach;

@@ -8,6 +8,7 @@ use comptoir_protocol::signed::Signed;
 use comptoir_protocol::ticket::Ticket;
 
 use crate::rows::record::{choice, record};
+use crate::seam::event::RelayCondition;
 
 choice! {
     /// What a box is for.
@@ -22,8 +23,6 @@ choice! {
         },
         /// Strangers say hello here.
         1 FrontDoor,
-        /// Keeps this device's boot number.
-        2 Boot,
     }
 }
 
@@ -57,8 +56,6 @@ record! {
         3 pub stage: BoxStage,
         /// Seed of the key that owns it, used for nothing else.
         4 pub owner: Secret,
-        /// Seed of the key that reads it.
-        5 pub reader: Secret,
         /// Its names at the relay.
         6 pub ids: Option<BoxIds>,
         /// The capability of the contact.
@@ -104,11 +101,13 @@ record! {
         3 pub leaving: bool,
         /// The boot number this relay confirmed last.
         4 pub boot_confirmed: u64,
-        /// The boot number we proposed last, written before it was sent.
-        5 pub boot_proposed: u64,
-        /// Key packages lying there.
-        6 pub packages: u32,
-        /// Condition last told: see [`crate::seam::event::RelayCondition`].
-        7 pub condition: u16,
+        /// The boot numbers we proposed since, each written before it was sent.
+        5 pub boot_proposed: Vec<u64>,
+        /// Seed of the key that reads our boxes there.
+        6 pub reader: Secret,
+        /// Condition last told.
+        7 pub condition: RelayCondition,
+        /// Key packages put there last, and the wall time.
+        8 pub packages_ms: u64,
     }
 }

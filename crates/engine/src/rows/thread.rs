@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records of a thread: its counters, its messages in runs, and what it still owes to the other side.
 
+use comptoir_protocol::envelope::Chain;
 use comptoir_protocol::id::{DeviceId, Lane, PublicKey, RelayKey, ThreadId};
 use comptoir_protocol::runs::Runs;
 
@@ -29,8 +30,8 @@ record! {
         8 pub unread: u64,
         /// An acknowledgement is owed.
         9 pub ack_owed: bool,
-        /// The boot of the machine in which this thread was made: nobody can be ahead of us in it.
-        10 pub made_in_boot: [u8; 16],
+        /// Another copy of this device was seen here: nothing is written any more.
+        10 pub frozen: bool,
         /// Wall time of the last message.
         11 pub last_ms: u64,
         /// Bytes in the outbox.
@@ -89,20 +90,29 @@ record! {
         1 pub delivered: Runs,
         /// Own: read by the other side up to here. Another's: read by the user up to here.
         2 pub read: u64,
-        /// Hashes of batches whose successor is not here: (last sequence, hash). The newest always, and one at each hole.
+        /// The author's chain after messages whose successor is not here: the newest always, and one before each hole.
         3 pub tips: Vec<Tip>,
-        /// What successors said about batches that are not here: (last sequence of the missing batch, its hash).
+        /// The chain that later messages claim for the last message of each hole.
         4 pub expected: Vec<Tip>,
+        /// Own messages that the other side acknowledged, signed.
+        5 pub acked: Runs,
+    }
+}
+
+impl Track {
+    /// Whether the other side acknowledged all of these.
+    pub fn acked(&self, from: u64, to: u64) -> bool {
+        self.acked.covers(from, to)
     }
 }
 
 record! {
     /// A point of a hash chain.
     pub struct Tip {
-        /// The last message of the batch.
+        /// The message.
         0 pub sequence: u64,
-        /// The batch's hash.
-        1 pub hash: [u8; 32],
+        /// The chain after it.
+        1 pub chain: Chain,
     }
 }
 
@@ -210,7 +220,5 @@ record! {
         5 pub stored: Vec<RelayKey>,
         /// Size of the body row.
         6 pub bytes: u64,
-        /// A peer has it on disk (its unsigned word on an authenticated stream).
-        7 pub confirmed: bool,
     }
 }

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Boxes: where others leave what is for us. One for each contact, lane and relay, and a front door for strangers.
+
+use comptoir_crypto::deposit;
+use comptoir_crypto::keys::BoxOwnerKey;
+use comptoir_protocol::capability::{ALL_HOURS, Capability, CapabilityTerms};
+use comptoir_protocol::deposit::Parcel;
+use comptoir_protocol::frame::{BoxKind, ErrorCode, Item, RelayAnswer, RelayRequest};
+use comptoir_protocol::id::{CapabilityId, Lane, PublicKey, RelayKey, Rid};
+use comptoir_protocol::limits::{CHUNK_BYTES_MAX, DEPOSIT_BYTES_MAX, RELAY_ACK_SEQUENCES_MAX, SUBSCRIBE_BOXES_MAX};
+use comptoir_protocol::secret::Secret;
+
+use crate::memory::{BoxLink, Call, Source};
+use crate::rows::key::{self, Key, u32_at};
+use crate::rows::reach::{BoxIds, BoxStage, Granted, OwnBox, Purpose, Relay};
+use crate::seam::error::EngineError;
+use crate::seam::event::RelayCondition;
+use crate::seam::view::Scan;
+use crate::timers::Timer;
+use crate::turn::{Turn, read_row};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long a relay keeps what is for us: its own longest.
+const BOX_TTL_S: u32 = 30 * 24 * 60 * 60;
+/// How long a contact may write before the capability is renewed.
+const GRANT_MS: u64 = 180 * DAY_MS;
+/// A capability is renewed this long before it ends: a contact away for a season still hears of it.
+pub(crate) const GRANT_RENEW_MS: u64 = 90 * DAY_MS;
+/// Deposits a contact may make in a day: 64 messages each, a line of a long text every half second.
+const GRANT_MAX: u32 = 200_000;
+const GRANT_PERIOD_S: u32 = 24 * 60 * 60;
+/// After a relay refused to make a box, the next try waits for the operator.
+const REFUSED_RETRY_MS: u64 = 60 * 60 * 1000;
+/// Items asked for at once.
+const FETCH_ITEMS: u16 = 64;
+/// An item that could not be taken is fetched again after this.
+const FETCH_AGAIN_MS: u64 = 10_000;
+
+/// The public half of an Ed25519 seed.
+pub(crate) fn public_of(seed: &Secret) -> PublicKey {
+    BoxOwnerKey::from_secret(seed.expose()).public()
+}
+
+impl Turn<'_> {
+    /// Begins a front door.
+    pub(crate) fn make_front_door(&mut self, persona: u16, relay: u32) -> Result<u32, EngineError> {
+        let owner = self.persona(persona)?.front_owner;
+        self.make_box(persona, relay, Purpose::FrontDoor, owner)
+    }
+
+    /// Begins a box for a contact.
+    pub(crate) fn make_contact_box(&mut self, contact: u32, relay: u32) -> Result<(), EngineError> {
+        let mut row = self.contact(contact)?;
+        if row.blocked {
+            return Ok(());
+        }
+        let owner = Secret::new(self.random());
+        let purpose = Purpose::Contact { contact, lane: Lane::Service };
+        let own_box = self.make_box(row.persona, relay, purpose, owner)?;
+        row.boxes.push(own_box);
+        self.put_contact(contact, &row);
+        self.advance_box(own_box)
+    }
+
+    fn make_box(&mut self, persona: u16, relay: u32, purpose: Purpose, owner: Secret) -> Result<u32, EngineError> {
+        let number = self.next_number(|meta| &mut meta.own_box)?;
+        let own_box = OwnBox { persona, relay, purpose, stage: BoxStage::Creating, owner, ids: None, grant: None };
+        self.put(Key::of(key::BOX).u32(number), &own_box);
+        Ok(number)
+    }
+
+    /// Boxes at a relay that a call is owed for.
+    pub(crate) fn unfinished_boxes(&self, relay: u32) -> Result<Vec<u32>, EngineError> {
+        Ok(self.boxes_at(relay)?.into_iter().filter(|(_, own_box)| own_box.stage != BoxStage::Ready).map(|(number, _)| number).collect())
+    }
+
+    pub(crate) fn boxes_at(&self, relay: u32) -> Result<Vec<(u32, OwnBox)>, EngineError> {
+        let mut boxes = Vec::new();
+        for (row_key, row) in self.scan(Scan::all(Key::of(key::BOX)))? {
+            let own_box: OwnBox = read_row(&row_key, &row)?;
+            if let Some(number) = u32_at(&row_key, 1).filter(|_| own_box.relay == relay) {
+                boxes.push((number, own_box));
+            }
+        }
+        Ok(boxes)
+    }
+
+    /// The front door of a persona at a relay, once it is there.
+    pub(crate) fn front_door_at(&self, persona: u16, relay: u32) -> Result<Option<BoxIds>, EngineError> {
+        let doors = self.memory.doors.get(&(persona, relay));
+        let Some(own_box) = doors.copied() else { return Ok(None) };
+        Ok(self.box_row(own_box)?.and_then(|own_box| own_box.ids))
+    }
+
+    /// Goes on with a box that is not in use yet, or not any more.
+    pub(crate) fn advance_box(&mut self, number: u32) -> Result<(), EngineError> {
+        let Some(mut own_box) = self.box_row(number)? else { return Ok(()) };
+        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
+        let busy = self.memory.calls.iter().any(|(_, pending)| {
+            matches!(pending.call, Call::Create { own_box } | Call::Grant { own_box } | Call::Revoke { own_box } | Call::Delete { own_box } if own_box == number)
+        });
+        if busy {
+            return Ok(());
+        }
+        if !self.relay_has_room(relay.descriptor.key) {
+            return self.retry_box(number);
+        }
+        let signer = Some(own_box.owner.clone());
+        let (request, call) = match (own_box.stage, own_box.ids) {
+            (BoxStage::Ready, _) => return Ok(()),
+            (BoxStage::Creating, _) | (BoxStage::Granting, None) => {
+                let (kind, lane) = match own_box.purpose {
+                    Purpose::FrontDoor => (BoxKind::FrontDoor, Lane::Service),
+                    Purpose::Contact { lane, .. } => (BoxKind::Thread, lane),
+                };
+                let (owner, readers) = (public_of(&own_box.owner), vec![public_of(&relay.reader)]);
+                let ticket = relay.ticket.clone();
+                (RelayRequest::Create { owner, readers, kind, lane, ttl_s: BOX_TTL_S, ticket }, Call::Create { own_box: number })
+            }
+            (BoxStage::Granting, Some(ids)) => {
+                let capability = self.granted(&mut own_box, &relay, ids).for_relay();
+                self.put(Key::of(key::BOX).u32(number), &own_box);
+                (RelayRequest::Grant { rid: ids.rid, capability }, Call::Grant { own_box: number })
+            }
+            (BoxStage::Revoking, Some(BoxIds { rid, .. })) => {
+                let Some(grant) = &own_box.grant else { return self.forget_box(number) };
+                (RelayRequest::Revoke { rid, capability: grant.id, purge: true }, Call::Revoke { own_box: number })
+            }
+            (BoxStage::Deleting, Some(ids)) => (RelayRequest::Delete { rid: ids.rid }, Call::Delete { own_box: number }),
+            (BoxStage::Revoking | BoxStage::Deleting, None) => return self.forget_box(number),
+        };
+        self.call(&relay.descriptor, request, signer, call);
+        Ok(())
+    }
+
+    /// The capability of a box's contact; made when there is none, renewed when it ends soon.
+    fn granted(&mut self, own_box: &mut OwnBox, relay: &Relay, ids: BoxIds) -> Capability {
+        let ends_soon = |grant: &Granted| grant.not_after_ms < self.now.wall_ms + GRANT_RENEW_MS;
+        if own_box.grant.as_ref().is_none_or(ends_soon) {
+            let not_after_ms = self.now.wall_ms + GRANT_MS;
+            let grant = match own_box.grant.take() {
+                Some(grant) => Granted { not_after_ms, ..grant },
+                None => Granted {
+                    id: CapabilityId(self.random()),
+                    writer: Secret::new(self.random()),
+                    k_box: Secret::new(self.random()),
+                    not_after_ms,
+                },
+            };
+            own_box.grant = Some(grant);
+        }
+        let grant = own_box.grant.clone().expect("it was set above where it was missing");
+        capability(own_box, &grant, relay, ids)
+    }
+
+    /// The capability a box's contact is told, once the relay knows it.
+    pub(crate) fn capability_of(&self, own_box: &OwnBox) -> Result<Option<Capability>, EngineError> {
+        let (BoxStage::Ready, Some(ids), Some(grant)) = (own_box.stage, own_box.ids, &own_box.grant) else { return Ok(None) };
+        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(None) };
+        Ok((!relay.leaving).then(|| capability(own_box, grant, &relay, ids)))
+    }
+
+    pub(crate) fn on_created(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
+        let Some(mut own_box) = self.box_row(number)? else { return Ok(()) };
+        match answer {
+            RelayAnswer::Created { rid, sid, .. } => {
+                own_box.ids = Some(BoxIds { rid: *rid, sid: *sid });
+                if own_box.stage == BoxStage::Creating {
+                    own_box.stage = match own_box.purpose {
+                        Purpose::Contact { .. } => BoxStage::Granting,
+                        Purpose::FrontDoor => BoxStage::Ready,
+                    };
+                }
+                self.put(Key::of(key::BOX).u32(number), &own_box);
+                if own_box.stage == BoxStage::Ready { self.on_box_ready(number, &own_box) } else { self.advance_box(number) }
+            }
+            RelayAnswer::Denied | RelayAnswer::Error { code: ErrorCode::Ticket | ErrorCode::NoSpace, .. } => {
+                if let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? {
+                    self.tell_condition(relay.descriptor.key, RelayCondition::Refused)?;
+                }
+                self.memory.timers.set(Timer::OwnBox { own_box: number }, self.now.mono_ms + REFUSED_RETRY_MS);
+                Ok(())
+            }
+            _ => self.retry_box(number),
+        }
+    }
+
+    pub(crate) fn on_granted(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
+        let Some(mut own_box) = self.box_row(number)? else { return Ok(()) };
+        match answer {
+            RelayAnswer::Ok if own_box.stage == BoxStage::Granting => {
+                own_box.stage = BoxStage::Ready;
+                self.put(Key::of(key::BOX).u32(number), &own_box);
+                self.on_box_ready(number, &own_box)
+            }
+            RelayAnswer::Denied => self.on_box_lost(number, own_box),
+            _ => self.retry_box(number),
+        }
+    }
+
+    /// The relay does not know the box any more: a new one takes its place, and whoever wrote there is told.
+    fn on_box_lost(&mut self, number: u32, mut own_box: OwnBox) -> Result<(), EngineError> {
+        if let Some(ids) = own_box.ids.take() {
+            self.memory.boxes.remove(&ids.rid);
+        }
+        own_box.grant = None;
+        own_box.stage = BoxStage::Creating;
+        self.put(Key::of(key::BOX).u32(number), &own_box);
+        self.retry_box(number)
+    }
+
+    fn on_box_ready(&mut self, number: u32, own_box: &OwnBox) -> Result<(), EngineError> {
+        let Some(ids) = own_box.ids else { return Ok(()) };
+        let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
+        let relay_key = relay.descriptor.key;
+        let link = BoxLink { own_box: number, relay: relay_key, after: 0, fetching: false, again: false };
+        self.memory.boxes.insert(ids.rid, link);
+        // Boxes made together share one subscription.
+        self.memory.timers.set_earlier(Timer::Relay { relay: own_box.relay }, self.now.mono_ms + 50);
+        match own_box.purpose {
+            Purpose::FrontDoor => {
+                self.memory.doors.insert((own_box.persona, own_box.relay), number);
+                self.raise_boot(own_box.relay, &mut relay);
+                self.tell_all(own_box.persona)
+            }
+            Purpose::Contact { contact, .. } => {
+                if self.memory.asking.contains(&contact) { self.go_on_asking(contact) } else { self.tell(contact) }
+            }
+        }
+    }
+
+    pub(crate) fn retry_box(&mut self, number: u32) -> Result<(), EngineError> {
+        let pause = self.jittered(self.config.retry_first_ms * 2);
+        self.memory.timers.set(Timer::OwnBox { own_box: number }, self.now.mono_ms + pause);
+        Ok(())
+    }
+
+    /// Begins to leave a relay's boxes: they take nothing more, and go when the contacts were told.
+    pub(crate) fn leave_boxes(&mut self, relay: u32) -> Result<(), EngineError> {
+        for (number, mut own_box) in self.boxes_at(relay)? {
+            own_box.stage = BoxStage::Deleting;
+            self.put(Key::of(key::BOX).u32(number), &own_box);
+            self.memory.doors.remove(&(own_box.persona, relay));
+            // Contacts away keep writing there until they hear of it: what comes until tomorrow is still fetched.
+            self.memory.timers.set(Timer::OwnBox { own_box: number }, self.now.mono_ms + DAY_MS);
+        }
+        Ok(())
+    }
+
+    /// Ends a contact's capabilities, and with them everything it left.
+    pub(crate) fn revoke_boxes(&mut self, boxes: &[u32]) -> Result<(), EngineError> {
+        for number in boxes {
+            let Some(mut own_box) = self.box_row(*number)? else { continue };
+            own_box.stage = BoxStage::Revoking;
+            self.put(Key::of(key::BOX).u32(*number), &own_box);
+            if let Some(ids) = own_box.ids {
+                self.memory.boxes.remove(&ids.rid);
+            }
+            self.advance_box(*number)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_revoked(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
+        let Some(mut own_box) = self.box_row(number)? else { return Ok(()) };
+        if !matches!(answer, RelayAnswer::Ok | RelayAnswer::Denied) {
+            return self.retry_box(number);
+        }
+        own_box.stage = BoxStage::Deleting;
+        self.put(Key::of(key::BOX).u32(number), &own_box);
+        self.advance_box(number)
+    }
+
+    pub(crate) fn on_deleted(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
+        if matches!(answer, RelayAnswer::Ok | RelayAnswer::Denied) { self.forget_box(number) } else { self.retry_box(number) }
+    }
+
+    fn forget_box(&mut self, number: u32) -> Result<(), EngineError> {
+        let Some(own_box) = self.box_row(number)? else { return Ok(()) };
+        self.delete(Key::of(key::BOX).u32(number));
+        if let Some(ids) = own_box.ids {
+            self.memory.boxes.remove(&ids.rid);
+        }
+        if let Purpose::Contact { contact, .. } = own_box.purpose {
+            let mut row = self.contact(contact)?;
+            row.boxes.retain(|own_box| *own_box != number);
+            self.put_contact(contact, &row);
+        }
+        if self.boxes_at(own_box.relay)?.is_empty()
+            && let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))?
+            && relay.leaving
+        {
+            self.delete(Key::of(key::RELAY).u32(own_box.relay));
+        }
+        Ok(())
+    }
+
+    /// Asks a relay to tell of news in our boxes there.
+    pub(crate) fn subscribe(&mut self, number: u32, relay: &Relay) {
+        let mut rids = Vec::new();
+        for (rid, link) in self.memory.boxes.iter().filter(|(_, link)| link.relay == relay.descriptor.key) {
+            let ours = matches!(self.box_row(link.own_box), Ok(Some(own_box)) if own_box.relay == number);
+            if ours && rids.len() < SUBSCRIBE_BOXES_MAX {
+                rids.push(*rid);
+            }
+        }
+        if !rids.is_empty() {
+            let signer = Some(relay.reader.clone());
+            self.call(&relay.descriptor.clone(), RelayRequest::Subscribe { rids }, signer, Call::Subscribe);
+        }
+    }
+
+    /// Notes that a box is to be fetched from.
+    pub(crate) fn fetch_soon(&mut self, relay: RelayKey, rid: Rid) {
+        let busy = self.memory.boxes.change(&rid, |link| {
+            link.again |= link.fetching;
+            link.fetching
+        });
+        if busy == Some(false) {
+            self.memory.fetch_due.insert((relay, rid), ());
+        }
+    }
+
+    /// Fetches from boxes that are due while the relay takes calls.
+    pub(crate) fn pump_fetches(&mut self, relay: RelayKey) -> Result<(), EngineError> {
+        while self.relay_has_room(relay) {
+            let range = (relay, Rid([0; 32]))..=(relay, Rid([255; 32]));
+            let Some((_, rid)) = self.memory.fetch_due.range(range).next().map(|(due, ())| *due) else { return Ok(()) };
+            self.memory.fetch_due.remove(&(relay, rid));
+            let Some(link) = self.memory.boxes.get(&rid).copied() else { continue };
+            let Some(own_box) = self.box_row(link.own_box)? else { continue };
+            let Some(row) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { continue };
+            self.memory.boxes.change(&rid, |link| link.fetching = true);
+            let request = RelayRequest::Fetch {
+                rid,
+                after_sequence: link.after,
+                items_max: FETCH_ITEMS,
+                bytes_max: u32::try_from(CHUNK_BYTES_MAX).unwrap_or(u32::MAX),
+                wait_s: 0,
+            };
+            self.call(&row.descriptor, request, Some(row.reader.clone()), Call::Fetch { rid });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_fetched(&mut self, relay: RelayKey, rid: Rid, answer: RelayAnswer) -> Result<(), EngineError> {
+        let Some(link) = self.memory.boxes.get(&rid).copied() else { return Ok(()) };
+        self.memory.boxes.change(&rid, |link| (link.fetching, link.again) = (false, false));
+        match answer {
+            RelayAnswer::Items { items, more } => {
+                let newest = items.last().map_or(link.after, |item| item.sequence);
+                self.memory.boxes.change(&rid, |link| link.after = link.after.max(newest));
+                let full = !items.is_empty();
+                let Some(own_box) = self.box_row(link.own_box)? else { return Ok(()) };
+                for item in items {
+                    self.on_item(relay, rid, &own_box, item)?;
+                }
+                if (more && full) || link.again {
+                    self.fetch_soon(relay, rid);
+                }
+                Ok(())
+            }
+            RelayAnswer::Denied => match self.box_row(link.own_box)? {
+                Some(own_box) if own_box.stage == BoxStage::Ready => self.on_box_lost(link.own_box, own_box),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn on_item(&mut self, relay: RelayKey, rid: Rid, own_box: &OwnBox, item: Item) -> Result<(), EngineError> {
+        let (contact, lane) = match own_box.purpose {
+            Purpose::FrontDoor => {
+                let source = Source::Box { rid, sequence: item.sequence, contact: 0, lane: Lane::Service };
+                return self.on_sealed_hello(&item.blob, source);
+            }
+            Purpose::Contact { contact, lane } => (contact, lane),
+        };
+        let source = Source::Box { rid, sequence: item.sequence, contact, lane };
+        let opened = own_box.grant.as_ref().and_then(|grant| deposit::open(grant.k_box.expose(), &relay, &item.mid, &item.blob).ok());
+        let parcel = opened.and_then(|padded| Parcel::from_padded(&padded).ok());
+        match parcel {
+            Some(parcel) => self.on_parcel(parcel, source, item.blob.len()),
+            None => {
+                self.memory.counters.deposits_refused += 1;
+                self.confirm(source);
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets the relay drop what is stored here.
+    pub(crate) fn ack_items(&mut self, rid: Rid, sequences: Vec<u64>) -> Result<(), EngineError> {
+        let Some(link) = self.memory.boxes.get(&rid).copied() else { return Ok(()) };
+        let Some(own_box) = self.box_row(link.own_box)? else { return Ok(()) };
+        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
+        for sequences in sequences.chunks(RELAY_ACK_SEQUENCES_MAX) {
+            let request = RelayRequest::Ack { rid, up_to: 0, sequences: sequences.to_vec() };
+            self.call(&relay.descriptor, request, Some(relay.reader.clone()), Call::Ack);
+        }
+        Ok(())
+    }
+
+    /// An item could not be taken: it stays at the relay and is fetched again in a while.
+    pub(crate) fn fetch_again(&mut self, rid: Rid, sequence: u64) {
+        self.memory.boxes.change(&rid, |link| link.after = link.after.min(sequence.saturating_sub(1)));
+        if let Some(link) = self.memory.boxes.get(&rid).copied()
+            && let Ok(Some(own_box)) = self.box_row(link.own_box)
+        {
+            let due = self.now.mono_ms + FETCH_AGAIN_MS;
+            self.memory.timers.set_earlier(Timer::Relay { relay: own_box.relay }, due);
+        }
+    }
+}
+
+fn capability(own_box: &OwnBox, grant: &Granted, relay: &Relay, ids: BoxIds) -> Capability {
+    let lane = match own_box.purpose {
+        Purpose::Contact { lane, .. } => lane,
+        Purpose::FrontDoor => Lane::Service,
+    };
+    Capability {
+        relay: relay.descriptor.clone(),
+        sid: ids.sid,
+        capability: grant.id,
+        writer: grant.writer.clone(),
+        k_box: grant.k_box.clone(),
+        lane,
+        terms: CapabilityTerms {
+            max: GRANT_MAX,
+            period_s: GRANT_PERIOD_S,
+            hours: ALL_HOURS,
+            utc_offset_min: 0,
+            max_bytes: u32::try_from(DEPOSIT_BYTES_MAX).unwrap_or(u32::MAX),
+            not_after_ms: grant.not_after_ms,
+        },
+    }
+}

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The hello, outgoing: from a link to a sealed hello at somebody's door, tried until the Welcome comes.
+
+use comptoir_crypto::mls::{KeyPackageSecret, MlsThread, ThreadKind, key_package};
+use comptoir_crypto::{blob, hello as sealing};
+use comptoir_protocol::codec::Wire;
+use comptoir_protocol::deposit::Parcel;
+use comptoir_protocol::envelope::Envelope;
+use comptoir_protocol::frame::{Admission, PeerFrame, RefusalReason, RelayAnswer, RelayRequest, Sealed};
+use comptoir_protocol::hello::Hello;
+use comptoir_protocol::id::{Mid, RelayKey};
+use comptoir_protocol::identity::CardBundle;
+use comptoir_protocol::invite::InviteToken;
+use comptoir_protocol::limits::{CHUNK_BYTES_MAX, REASON_BYTES_MAX};
+use comptoir_protocol::link::{BlobSeed, Invitation, InviteLink};
+use comptoir_protocol::puzzle::PuzzleSolution;
+use comptoir_protocol::signed::Signed;
+
+use crate::memory::{Call, Source};
+use crate::personas::{MAIN, too_long};
+use crate::rows::contact::{AskStage, Asking, Contact, Standing};
+use crate::rows::key::{self, Key};
+use crate::seam::answer::{Answer, Refusal};
+use crate::seam::error::EngineError;
+use crate::seam::event::Event;
+use crate::seam::input::Unreachable;
+use crate::timers::Timer;
+use crate::turn::Turn;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// A hello without an answer is given up after this: an owner who has been away two weeks is asked again by the user.
+const ASK_MS: u64 = 14 * DAY_MS;
+/// Tries before age alone may end it, whatever the clock says.
+const ASK_TRIES_MIN: u32 = 8;
+/// How long the key package in a hello stays good: longer than the hello is tried, so a late yes still works.
+const PACKAGE_MS: u64 = 60 * DAY_MS;
+/// How long to wait for a box of one's own before asking for a direct answer.
+const BOX_WAIT_MS: u64 = 5_000;
+/// Hashes spent on a door's puzzle: about a second. A door that asks for more does not want strangers.
+const PUZZLE_STEPS_MAX: u64 = 1 << 22;
+
+impl Turn<'_> {
+    /// `Command::Add`.
+    pub(crate) fn on_add(&mut self, persona: u16, link: &str, reason: &str) -> Result<Result<Answer, Refusal>, EngineError> {
+        if reason.len() > REASON_BYTES_MAX {
+            return Ok(Err(too_long("a reason", reason.len(), REASON_BYTES_MAX)));
+        }
+        let link: InviteLink = match link.parse() {
+            Ok(link) => link,
+            Err(error) => return Ok(Err(Refusal::BadLink { why: format!("{error}") })),
+        };
+        let account = match &link {
+            InviteLink::Full(invitation) => match invitation.bundle.verify(self.now.wall_ms) {
+                Ok(verified) => verified.keys.account(),
+                Err(error) => return Ok(Err(Refusal::BadLink { why: error.to_string() })),
+            },
+            InviteLink::Ref(reference) => reference.account,
+        };
+        if self.personas()?.iter().any(|(_, own)| own.account == account) {
+            return Ok(Err(Refusal::Yourself));
+        }
+        if self.relays_of(persona)?.is_empty() && self.own_endpoints(persona).is_empty() {
+            return Ok(Err(Refusal::NotReachable));
+        }
+        let (number, contact) = match self.memory.contacts.get(&(persona, account)).copied() {
+            None => self.new_contact(persona, account)?,
+            Some(number) => {
+                let contact = self.contact(number)?;
+                if contact.blocked {
+                    return Ok(Err(Refusal::Blocked));
+                }
+                if contact.standing == Standing::Talking {
+                    return Ok(Err(Refusal::AlreadyContact { contact: number }));
+                }
+                (number, Contact { standing: Standing::Asked, ..contact })
+            }
+        };
+        // Who asked us first and is still waiting is simply accepted.
+        if let Some(request) = self.open_request_of(persona, account)? {
+            let accepted = self.on_accept(persona, request)?;
+            return Ok(accepted.map(|answer| match answer {
+                Answer::Accepted { contact, .. } => Answer::Added { contact },
+                other => other,
+            }));
+        }
+        self.put_contact(number, &contact);
+        self.memory.asking.insert(number, ());
+        let asking = |stage, token| Asking { reason: reason.to_owned(), token, stage, made_ms: 0, tries: 0, stored: Vec::new() };
+        match link {
+            InviteLink::Full(invitation) => {
+                let asking = asking(AskStage::Preparing, invitation.token);
+                self.put_asking(number, &Asking { made_ms: self.now.wall_ms, ..asking });
+                self.meet(number, contact, invitation.bundle)?;
+                self.prepare(number)?;
+            }
+            InviteLink::Ref(reference) => {
+                let relay = reference.relay_descriptor();
+                let stage = AskStage::Fetching { relay, blob: reference.blob, key: reference.key.0 };
+                self.put_asking(number, &Asking { made_ms: self.now.wall_ms, ..asking(stage, None) });
+                self.fetch_card(number)?;
+            }
+        }
+        Ok(Ok(Answer::Added { contact: number }))
+    }
+
+    pub(crate) fn asking(&self, contact: u32) -> Result<Option<Asking>, EngineError> {
+        self.load(Key::of(key::ASKING).u32(contact))
+    }
+
+    fn put_asking(&mut self, contact: u32, asking: &Asking) {
+        self.put(Key::of(key::ASKING).u32(contact), asking);
+    }
+
+    /// Ends a hello of ours, answered or not.
+    pub(crate) fn stop_asking(&mut self, contact: u32) {
+        self.memory.asking.remove(&contact);
+        self.memory.timers.clear(Timer::Ask { contact });
+        self.delete(Key::of(key::ASKING).u32(contact));
+    }
+
+    /// Takes over what a verified card says.
+    pub(crate) fn meet(&mut self, number: u32, mut contact: Contact, bundle: CardBundle) -> Result<Contact, EngineError> {
+        let verified = bundle.verify_ignoring_expiry().map_err(|error| EngineError::Crypto(error.to_string()))?;
+        for peer in contact.peers() {
+            self.memory.peer_contacts.remove(&(peer, number));
+        }
+        contact.name.clone_from(&verified.card.name);
+        contact.card_number = verified.card.number;
+        if contact.persona == MAIN {
+            contact.endpoints.clone_from(&verified.card.direct);
+        }
+        contact.card = Some(bundle);
+        for peer in contact.peers() {
+            self.memory.peer_contacts.insert((peer, number), ());
+        }
+        self.put_contact(number, &contact);
+        Ok(contact)
+    }
+
+    fn fetch_card(&mut self, number: u32) -> Result<(), EngineError> {
+        let Some(Asking { stage: AskStage::Fetching { relay, blob, .. }, .. }) = self.asking(number)? else { return Ok(()) };
+        let bytes_max = u32::try_from(CHUNK_BYTES_MAX).unwrap_or(u32::MAX);
+        self.call(&relay, RelayRequest::BlobGet { blob, offset: 0, bytes_max }, None, Call::Card { contact: number });
+        Ok(())
+    }
+
+    pub(crate) fn on_card_answer(&mut self, number: u32, answer: &Result<RelayAnswer, Unreachable>) -> Result<(), EngineError> {
+        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
+        let AskStage::Fetching { blob: id, key, .. } = &asking.stage else { return Ok(()) };
+        let bytes = match answer {
+            Ok(RelayAnswer::Blob { bytes, .. }) => bytes,
+            Ok(RelayAnswer::Denied) => return self.fail_asking(number, "the invitation is not at its relay any more"),
+            _ => {
+                self.retry_asking(number, &mut asking);
+                return Ok(());
+            }
+        };
+        let opened = blob::open(id, BlobSeed(*key).cipher_key().expose(), bytes).ok();
+        let Some(invitation) = opened.and_then(|bytes| Invitation::from_bytes(&bytes).ok()) else {
+            return self.fail_asking(number, "the relay gave something else than the invitation");
+        };
+        let contact = self.contact(number)?;
+        // The link names the account: a relay that swaps the card is found out here.
+        match invitation.bundle.verify(self.now.wall_ms) {
+            Ok(verified) if verified.keys.account() == contact.account => {}
+            Ok(_) => return self.fail_asking(number, "the invitation is another account's"),
+            Err(error) => return self.fail_asking(number, &error.to_string()),
+        }
+        asking.token = invitation.token;
+        asking.stage = AskStage::Preparing;
+        self.put_asking(number, &asking);
+        self.meet(number, contact, invitation.bundle)?;
+        self.prepare(number)
+    }
+
+    /// Makes boxes for the answer, or asks at once where there is no relay.
+    fn prepare(&mut self, number: u32) -> Result<(), EngineError> {
+        let contact = self.contact(number)?;
+        let relays = self.relays_of(contact.persona)?;
+        if relays.is_empty() {
+            return self.seal_hello(number);
+        }
+        if contact.boxes.is_empty() {
+            for (relay, _) in relays {
+                self.make_contact_box(number, relay)?;
+            }
+        }
+        self.memory.timers.set(Timer::Ask { contact: number }, self.now.mono_ms + BOX_WAIT_MS);
+        self.go_on_asking(number)
+    }
+
+    /// A box for the answer may be ready.
+    pub(crate) fn go_on_asking(&mut self, number: u32) -> Result<(), EngineError> {
+        let preparing = self.asking(number)?.is_some_and(|asking| asking.stage == AskStage::Preparing);
+        if preparing && self.reply_capability(number)?.is_some() { self.seal_hello(number) } else { Ok(()) }
+    }
+
+    fn reply_capability(&self, number: u32) -> Result<Option<comptoir_protocol::capability::Capability>, EngineError> {
+        for own_box in self.contact(number)?.boxes {
+            if let Some(row) = self.box_row(own_box)?
+                && let Some(capability) = self.capability_of(&row)?
+            {
+                return Ok(Some(capability));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes and seals the hello; from here on every try sends these bytes.
+    fn seal_hello(&mut self, number: u32) -> Result<(), EngineError> {
+        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
+        let contact = self.contact(number)?;
+        let persona = self.persona(contact.persona)?;
+        let reply = self.reply_capability(number)?;
+        let door = contact.card.as_ref().and_then(|card| card.verify_ignoring_expiry().ok()).and_then(|card| card.card.front_door.clone());
+        let Some(door) = door else { return self.fail_asking(number, "the card has no front door") };
+        let bundle = self.ensure_card(contact.persona)?;
+        let leaf = self.leaf(&persona);
+        let seed = self.seed();
+        let package = key_package(&leaf, self.now.wall_ms + PACKAGE_MS, seed);
+        let (key_package, secret) = package.map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let hello = Hello {
+            card: bundle.card,
+            list: bundle.list,
+            key_package,
+            reply,
+            token: asking.token.clone(),
+            reason: asking.reason.clone(),
+            nonce: self.random(),
+        };
+        let hello = match hello.fitted() {
+            Ok(hello) => hello,
+            Err(error) => return self.fail_asking(number, &error.to_string()),
+        };
+        let seed = self.seed();
+        let sealed = match sealing::seal(&door.hpke_key, door.key_id.into(), &hello.to_bytes(), seed) {
+            Ok(sealed) => sealed,
+            Err(error) => return self.fail_asking(number, &error.to_string()),
+        };
+        let (hash, mid) = (hello.hash(), Mid(self.random()));
+        asking.stage = AskStage::Asking { sealed, hash, mid, package: secret.to_bytes().to_vec() };
+        self.put_asking(number, &asking);
+        self.say_hello(number)
+    }
+
+    /// Puts the sealed hello at the door, on the way that is open.
+    pub(crate) fn say_hello(&mut self, number: u32) -> Result<(), EngineError> {
+        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
+        let AskStage::Asking { sealed, .. } = &asking.stage else { return Ok(()) };
+        let sealed = Sealed(sealed.clone());
+        let contact = self.contact(number)?;
+        if !self.memory.timers.is_set(Timer::Ask { contact: number }) {
+            self.retry_asking(number, &mut asking);
+        }
+        if let Some(peer) = self.connected_peer(number, &contact) {
+            let base = self.memory.numbers.frame_base;
+            let frame = self.memory.peers.change(&peer, |link| {
+                link.next_out = link.next_out.max(base) + 1;
+                link.next_out
+            });
+            if let Some(number) = frame {
+                self.send(peer, &PeerFrame::Hello { number, sealed });
+            }
+            return Ok(());
+        }
+        self.start_dial(number, &contact);
+        self.say_hello_by_relay(number)
+    }
+
+    pub(crate) fn say_hello_by_relay(&mut self, number: u32) -> Result<(), EngineError> {
+        let Some(asking) = self.asking(number)? else { return Ok(()) };
+        let AskStage::Asking { .. } = &asking.stage else { return Ok(()) };
+        let contact = self.contact(number)?;
+        let Some(card) = contact.card.as_ref().and_then(|card| card.verify_ignoring_expiry().ok()) else { return Ok(()) };
+        let routes: Vec<_> = card.card.front_door_routes().map(|(relay, sid)| (relay.clone(), sid)).collect();
+        for (relay, sid) in routes.iter().filter(|(relay, _)| !asking.stored.contains(&relay.key)) {
+            let under_way = self.memory.calls.iter().any(|(_, pending)| {
+                pending.relay == relay.key && matches!(pending.call, Call::Hello { contact } | Call::Puzzle { contact } if contact == number)
+            });
+            if under_way || !self.relay_has_room(relay.key) {
+                continue;
+            }
+            match asking.token.clone() {
+                Some(token) => self.put_hello(number, &asking, relay.key, Admission::Token(token))?,
+                None => self.call(relay, RelayRequest::Puzzle { sid: *sid }, None, Call::Puzzle { contact: number }),
+            }
+        }
+        Ok(())
+    }
+
+    fn put_hello(&mut self, number: u32, asking: &Asking, relay: RelayKey, admission: Admission) -> Result<(), EngineError> {
+        let AskStage::Asking { sealed, mid, .. } = &asking.stage else { return Ok(()) };
+        let contact = self.contact(number)?;
+        let Some(card) = contact.card.as_ref().and_then(|card| card.verify_ignoring_expiry().ok()) else { return Ok(()) };
+        let Some((relay, sid)) = card.card.front_door_routes().find(|(door, _)| door.key == relay) else { return Ok(()) };
+        let request = RelayRequest::PutOpen { sid, mid: *mid, blob: sealed.clone(), admission };
+        self.call(&relay.clone(), request, None, Call::Hello { contact: number });
+        Ok(())
+    }
+
+    pub(crate) fn on_puzzle_answer(
+        &mut self,
+        relay: RelayKey,
+        number: u32,
+        answer: &Result<RelayAnswer, Unreachable>,
+    ) -> Result<(), EngineError> {
+        let Ok(RelayAnswer::PuzzleSet(puzzle)) = answer else { return self.on_hello_answer(relay, number, answer) };
+        let Some(asking) = self.asking(number)? else { return Ok(()) };
+        let solution: Option<PuzzleSolution> = puzzle.solve_step(0, PUZZLE_STEPS_MAX);
+        match solution {
+            Some(solution) => self.put_hello(number, &asking, relay, Admission::Puzzle(solution)),
+            None => self.fail_asking(number, "the front door asks for more work than a hello is worth"),
+        }
+    }
+
+    pub(crate) fn on_hello_answer(
+        &mut self,
+        relay: RelayKey,
+        number: u32,
+        answer: &Result<RelayAnswer, Unreachable>,
+    ) -> Result<(), EngineError> {
+        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
+        match answer {
+            Ok(RelayAnswer::Stored { .. } | RelayAnswer::Duplicate) => {
+                if !asking.stored.contains(&relay) {
+                    asking.stored.push(relay);
+                    self.put_asking(number, &asking);
+                }
+                Ok(())
+            }
+            Ok(RelayAnswer::Denied) => {
+                let contact = self.contact(number)?;
+                let other_ways = !asking.stored.is_empty() || !contact.endpoints.is_empty() || asking.tries < 2;
+                if other_ways {
+                    return Ok(());
+                }
+                self.fail_asking(number, "the front door refused the hello: the invite is used up, expired or revoked; ask for a new one")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn retry_asking(&mut self, number: u32, asking: &mut Asking) {
+        asking.tries = asking.tries.saturating_add(1);
+        self.put_asking(number, asking);
+        let first = self.config.retry_first_ms * 2;
+        let pause = (first << asking.tries.min(16)).min(self.config.retry_longest_ms);
+        let pause = self.jittered(pause);
+        self.memory.timers.set(Timer::Ask { contact: number }, self.now.mono_ms + pause);
+    }
+
+    /// Time to say hello again.
+    pub(crate) fn on_ask_due(&mut self, number: u32) -> Result<(), EngineError> {
+        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
+        let old = asking.made_ms.saturating_add(ASK_MS) < self.now.wall_ms;
+        if old && asking.tries >= ASK_TRIES_MIN {
+            return self.fail_asking(number, "nobody answered the hello");
+        }
+        let contact = self.contact(number)?;
+        for peer in contact.peers().collect::<Vec<_>>() {
+            self.memory.peers.change(&peer, |link| link.dialing = false);
+        }
+        match &asking.stage {
+            AskStage::Fetching { .. } => {
+                self.retry_asking(number, &mut asking);
+                self.fetch_card(number)
+            }
+            // No relay of ours answered: ask for a direct answer, if we can be had.
+            AskStage::Preparing if !self.own_endpoints(contact.persona).is_empty() => self.seal_hello(number),
+            AskStage::Preparing => {
+                self.retry_asking(number, &mut asking);
+                self.go_on_asking(number)
+            }
+            AskStage::Asking { .. } => {
+                // A relay may have lost it: from time to time it is left there again.
+                if asking.tries % 4 == 3 {
+                    asking.stored.clear();
+                }
+                self.retry_asking(number, &mut asking);
+                self.say_hello(number)
+            }
+        }
+    }
+
+    fn fail_asking(&mut self, number: u32, why: &str) -> Result<(), EngineError> {
+        let mut contact = self.contact(number)?;
+        contact.standing = Standing::Failed;
+        self.put_contact(number, &contact);
+        self.stop_asking(number);
+        self.event(Event::HelloFailed { persona: contact.persona, contact: number, why: why.to_owned() });
+        Ok(())
+    }
+
+    /// A Welcome came: it is for one of the key packages we gave away, or for nothing.
+    pub(crate) fn on_welcome(&mut self, parcel: &Parcel, envelope: &Envelope, source: Source) -> Result<(), EngineError> {
+        if self.memory.threads.contains(&envelope.thread) {
+            self.memory.counters.duplicates += 1;
+            if let Some(number) = self.memory.threads.get(&envelope.thread).copied() {
+                let mut loaded = self.take_thread(number)?;
+                self.owe_acknowledgement(&mut loaded);
+                self.put_thread(loaded);
+            }
+            self.confirm(source);
+            return Ok(());
+        }
+        let references = MlsThread::welcome_references(&envelope.bytes);
+        let waiting: Vec<u32> = self.memory.asking.iter().map(|(contact, ())| *contact).collect();
+        for number in waiting {
+            if matches!(source, Source::Box { contact, .. } if contact != number) {
+                continue;
+            }
+            let Some(Asking { stage: AskStage::Asking { package, .. }, .. }) = self.asking(number)? else { continue };
+            let Ok(secret) = KeyPackageSecret::from_bytes(&package) else { continue };
+            if references.contains(&secret.reference()) {
+                return self.join(number, parcel, envelope, &secret, source);
+            }
+        }
+        self.memory.counters.envelopes_refused += 1;
+        self.refuse(source, RefusalReason::Denied);
+        Ok(())
+    }
+
+    fn join(
+        &mut self,
+        number: u32,
+        parcel: &Parcel,
+        envelope: &Envelope,
+        secret: &KeyPackageSecret,
+        source: Source,
+    ) -> Result<(), EngineError> {
+        let mut contact = self.contact(number)?;
+        let persona = self.persona(contact.persona)?;
+        let expected = MlsThread::join(&envelope.bytes, secret).ok().filter(|joined| {
+            let context = joined.thread.context();
+            // Exactly the two of us: whoever was asked must not bring a third into the room.
+            joined.inviter.account == contact.account
+                && joined.inviter.device == parcel.author
+                && context.thread == envelope.thread
+                && context.incarnation == envelope.incarnation
+                && context.kind == ThreadKind::Pair
+                && joined.thread.members().iter().all(|member| member.account == contact.account || member.account == persona.account)
+        });
+        let Some(joined) = expected else {
+            self.memory.counters.envelopes_refused += 1;
+            self.refuse(source, RefusalReason::Malformed);
+            return Ok(());
+        };
+        let thread = self.next_number(|meta| &mut meta.thread)?;
+        let mut loaded = self.new_thread(thread, contact.persona, Some(number), persona.device, joined.thread);
+        self.owe_acknowledgement(&mut loaded);
+        let id = loaded.thread.id;
+        self.put_thread(loaded);
+        contact.standing = Standing::Talking;
+        contact.thread = Some(thread);
+        self.put_contact(number, &contact);
+        self.stop_asking(number);
+        self.state_contact(number, &contact)?;
+        self.state_thread(contact.persona, thread, id, Some(contact.account), false)?;
+        self.event(Event::ContactAdded { persona: contact.persona, contact: number, thread });
+        self.confirm(source);
+        self.tell(number)?;
+        self.release_held(thread, id)
+    }
+
+    /// An invite token as the owner of the door checks it.
+    pub(crate) fn token_holds(&self, token: &Signed<InviteToken>, owner: comptoir_protocol::id::PublicKey) -> Option<InviteToken> {
+        let token = token.clone().verify().ok()?.signed_by(&owner).ok()?;
+        (token.not_after_ms > self.now.wall_ms).then(|| token.into_inner())
+    }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Outgoing: from bodies to a batch in the history, and from the batch to an envelope in the outbox.
+
+use comptoir_protocol::codec::Wire;
+use comptoir_protocol::deposit::{Parcel, ParcelContent};
+use comptoir_protocol::envelope::{Batch, Chain, Envelope, EnvelopeKind, Message, authenticated_data};
+use comptoir_protocol::id::Lane;
+use comptoir_protocol::limits::{ENVELOPE_BYTES_MAX, ENVELOPE_MESSAGES_MAX};
+
+use crate::rows::key::{self, Key, lane_byte};
+use crate::rows::thread::{Cargo, Item, OutboxBody, OutboxState, PlaceEntry, RunPart, SequenceEntry, Tip};
+use crate::seam::answer::{Answer, Refusal};
+use crate::seam::command::NewMessage;
+use crate::seam::error::EngineError;
+use crate::thread_cache::Loaded;
+use crate::turn::Turn;
+
+/// What a row of messages may hold: a value of 4 KiB less what the store puts around it.
+pub(crate) const RUN_ROW_BYTES_MAX: usize = 3_500;
+
+/// What a batch may hold, so that its envelope fits a deposit: an envelope less MLS framing (under 256 bytes with its
+/// signature and tag) and the batch's own head (under 4 KiB with 128 heads).
+const BATCH_BYTES_MAX: usize = ENVELOPE_BYTES_MAX - 256 - 4 * 1024;
+
+/// What CBOR adds to a message inside a batch, and a body inside its row.
+const MESSAGE_ROOM_BYTES: usize = 16;
+
+/// A batch as it was added to a history.
+pub(crate) struct Appended {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) arrival: u64,
+    pub(crate) batch: Batch,
+}
+
+/// How messages lie in the history.
+pub(crate) struct Placed<'m> {
+    pub(crate) author: u16,
+    pub(crate) lane: Lane,
+    pub(crate) first: u64,
+    pub(crate) height: u64,
+    pub(crate) wall_ms: u64,
+    pub(crate) messages: &'m [Message],
+    pub(crate) silent: &'m [bool],
+    pub(crate) held_back: bool,
+    pub(crate) late: bool,
+}
+
+impl Turn<'_> {
+    /// `Command::Send`: one envelope, or as few as the messages fit in.
+    pub(crate) fn on_send(
+        &mut self,
+        persona: u16,
+        thread: u32,
+        lane: Lane,
+        messages: &[NewMessage],
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
+        let Some(mut loaded) = self.thread_of(persona, thread)? else { return Ok(Err(Refusal::NoSuchThread)) };
+        let Some(contact) = loaded.thread.contact else { return Ok(Err(Refusal::NoSuchThread)) };
+        if self.contact(contact)?.blocked {
+            return Ok(Err(Refusal::Blocked));
+        }
+        if messages.is_empty() || messages.len() > ENVELOPE_MESSAGES_MAX {
+            let (got, max) = (messages.len() as u64, ENVELOPE_MESSAGES_MAX as u64);
+            return Ok(Err(Refusal::TooLong { what: "a send".into(), got, max }));
+        }
+        if loaded.thread.outbox_bytes > self.config.outbox_bytes_max {
+            let (waiting_bytes, max) = (loaded.thread.outbox_bytes, self.config.outbox_bytes_max);
+            return Ok(Err(Refusal::OutboxFull { waiting_bytes, max }));
+        }
+        let mut wire = Vec::with_capacity(messages.len());
+        for message in messages {
+            match message.body.to_message() {
+                Ok(message) => wire.push(message),
+                Err(error) => return Ok(Err(Refusal::BadMessage { why: error.to_string() })),
+            }
+        }
+        let (mut first, mut last) = (0, 0);
+        for group in split_to_fit(wire) {
+            let appended = self.append_own(&mut loaded, lane, group, false)?;
+            first = if first == 0 { appended.from } else { first };
+            last = appended.to;
+            self.enqueue_batch(&mut loaded, appended)?;
+        }
+        let author = loaded.thread.authors[0].device;
+        self.put_thread(loaded);
+        self.push_outbox(contact)?;
+        Ok(Ok(Answer::Sent { thread, author, lane, from: first, to: last }))
+    }
+
+    /// Says something of the node's own to a contact: numbered, encrypted and delivered like any message, not shown.
+    pub(crate) fn say(&mut self, thread: u32, messages: Vec<Message>) -> Result<(), EngineError> {
+        let mut loaded = self.take_thread(thread)?;
+        let Some(contact) = loaded.thread.contact else {
+            self.put_thread(loaded);
+            return Ok(());
+        };
+        let appended = self.append_own(&mut loaded, Lane::Service, messages, true)?;
+        self.enqueue_batch(&mut loaded, appended)?;
+        self.put_thread(loaded);
+        self.push_outbox(contact)
+    }
+
+    /// Adds messages of this device to a history. The thread is to be given back.
+    pub(crate) fn append_own(
+        &mut self,
+        loaded: &mut Loaded,
+        lane: Lane,
+        messages: Vec<Message>,
+        silent: bool,
+    ) -> Result<Appended, EngineError> {
+        let heads = heads_seen(loaded);
+        let boot = self.boot_number(loaded.thread.persona);
+        let height = loaded.thread.height_seen.checked_add(1).ok_or(EngineError::Exhausted("heights"))?;
+        let own = &mut loaded.thread.authors[0];
+        let device = own.device;
+        let track = own.track_mut(lane);
+        let first = track.have.last() + 1;
+        let previous = track.tips.last().map_or(Chain::START, |tip| tip.chain);
+        let batch = Batch { lane, first_sequence: first, previous, heads, boot, sent_ms: self.now.wall_ms, messages };
+        let to = batch.last_sequence();
+        let _ = track.have.insert_run(first, to);
+        track.tips = vec![Tip { sequence: to, chain: batch.chain_after(device) }];
+        let placed = Placed {
+            author: 0,
+            lane,
+            first,
+            height,
+            wall_ms: self.now.wall_ms,
+            messages: &batch.messages,
+            silent: &vec![silent; batch.messages.len()],
+            held_back: false,
+            late: false,
+        };
+        let arrival = self.place(loaded, &placed);
+        Ok(Appended { from: first, to, arrival, batch })
+    }
+
+    /// Writes a batch into the history: its rows by arrival, an entry by place and one by sequence.
+    pub(crate) fn place(&mut self, loaded: &mut Loaded, placed: &Placed<'_>) -> u64 {
+        let Placed { author, lane, first, height, wall_ms, messages, silent, held_back, late } = *placed;
+        let number = loaded.number;
+        let arrival = loaded.thread.arrival_next;
+        loaded.thread.arrival_next += 1;
+        loaded.thread.last_ms = loaded.thread.last_ms.max(wall_ms);
+        loaded.dirty = true;
+        let part = |from, items| RunPart { author, lane, from, wall_ms, items, held_back, late, height };
+        let (mut items, mut bytes, mut from, mut parts) = (Vec::new(), 0, first, 0u16);
+        for (sequence, (message, silent)) in (first..).zip(messages.iter().zip(silent)) {
+            let size = message.body.len() + MESSAGE_ROOM_BYTES;
+            if bytes + size > RUN_ROW_BYTES_MAX && !items.is_empty() {
+                self.put(run_key(number, arrival).u16(parts), &part(from, std::mem::take(&mut items)));
+                (bytes, from, parts) = (0, sequence, parts + 1);
+            }
+            bytes += size;
+            items.push(Item { body: message.body.clone(), kind: message.kind, edited_ms: 0, silent: *silent });
+        }
+        self.put(run_key(number, arrival).u16(parts), &part(from, items));
+        let to = first + messages.len() as u64 - 1;
+        let rank = loaded.thread.authors[usize::from(author)].rank;
+        let by_place = Key::of(key::PLACE).u32(number).u64(height).u64(rank).u8(lane_byte(lane)).u64(first);
+        self.put(by_place, &PlaceEntry { arrival, to, author });
+        let by_sequence = Key::of(key::SEQUENCE).u32(number).u16(author).u8(lane_byte(lane)).u64(to);
+        self.put(by_sequence, &SequenceEntry { arrival, from: first, height });
+        arrival
+    }
+
+    /// Puts a batch into the outbox: encrypted at once when no other copy of this device can be writing, else when that
+    /// is known. The thread is to be given back.
+    fn enqueue_batch(&mut self, loaded: &mut Loaded, appended: Appended) -> Result<(), EngineError> {
+        let Appended { from, to, batch, .. } = appended;
+        let envelope = loaded.thread.envelope_next;
+        loaded.thread.envelope_next += 1;
+        let body = if self.may_encrypt(loaded) {
+            OutboxBody::Sealed { parcel: self.seal_batch(loaded, envelope, batch.lane, &batch.to_bytes())? }
+        } else {
+            OutboxBody::Plain { batch: batch.to_bytes() }
+        };
+        let state = OutboxState {
+            cargo: Cargo::Messages,
+            lane: batch.lane,
+            from,
+            to,
+            made_ms: self.now.wall_ms,
+            stored: Vec::new(),
+            bytes: 0,
+        };
+        self.put_outbox(loaded, envelope, &body, state);
+        Ok(())
+    }
+
+    /// Encrypts a batch. The send ratchet has moved; its row is among the writes of this step.
+    pub(crate) fn seal_batch(
+        &mut self,
+        loaded: &mut Loaded,
+        sequence: u64,
+        lane: Lane,
+        batch: &[u8],
+    ) -> Result<Vec<u8>, EngineError> {
+        let seed = self.seed();
+        let (thread, incarnation) = (loaded.thread.id, loaded.thread.incarnation);
+        let author = loaded.thread.authors[0].device;
+        let mls = self.mls(loaded)?;
+        let (parent, kind) = (mls.parent(), EnvelopeKind::Application);
+        let bound = authenticated_data(thread, incarnation, parent, lane, kind);
+        let bytes = mls.encrypt(batch, &bound, seed).map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let envelope = Envelope { thread, incarnation, parent, lane, kind, bytes };
+        Ok(Parcel { lane, author, sequence, content: ParcelContent::Envelope(envelope) }.to_bytes())
+    }
+}
+
+/// The newest message seen of every other author and lane: an author's own order is its sequence and needs no naming.
+fn heads_seen(loaded: &Loaded) -> Vec<(comptoir_protocol::id::DeviceId, Lane, u64)> {
+    let mut heads = Vec::new();
+    for author in &loaded.thread.authors[1..] {
+        for lane in [Lane::Service, Lane::Promotion] {
+            let last = author.track(lane).have.last();
+            if last > 0 {
+                heads.push((author.device, lane, last));
+            }
+        }
+    }
+    heads.sort_unstable();
+    heads
+}
+
+/// Splits messages, in order, into as few batches as fit an envelope each.
+fn split_to_fit(messages: Vec<Message>) -> Vec<Vec<Message>> {
+    let mut groups: Vec<Vec<Message>> = Vec::new();
+    let mut bytes = usize::MAX;
+    for message in messages {
+        let size = message.body.len() + MESSAGE_ROOM_BYTES;
+        bytes = bytes.saturating_add(size);
+        match groups.last_mut() {
+            Some(group) if bytes <= BATCH_BYTES_MAX => group.push(message),
+            _ => {
+                groups.push(vec![message]);
+                bytes = size;
+            }
+        }
+    }
+    groups
+}
+
+/// The key under which the rows of one arrival lie, without the part.
+pub(crate) fn run_key(thread: u32, arrival: u64) -> Key {
+    Key::of(key::RUN).u32(thread).u64(arrival)
+}

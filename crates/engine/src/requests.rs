@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Requests: hellos of strangers, silent until the user decides. Nothing of a stranger is read beyond the hello.
+
+use comptoir_crypto::hello as sealing;
+use comptoir_crypto::keys::FrontDoorKey;
+use comptoir_crypto::mls::{ComptoirContext, MlsThread, ThreadKind, VerifiedKeyPackage, verify_key_package};
+use comptoir_protocol::codec::Wire;
+use comptoir_protocol::deposit::{Parcel, ParcelContent};
+use comptoir_protocol::envelope::{Envelope, EnvelopeKind};
+use comptoir_protocol::frame::RefusalReason;
+use comptoir_protocol::hello::Hello;
+use comptoir_protocol::id::{AccountId, Lane, ThreadId};
+use comptoir_protocol::identity::VerifiedCard;
+
+use crate::boxes::public_of;
+use crate::memory::Source;
+use crate::rows::account::Persona;
+use crate::rows::contact::{AskStage, Decision, Invite, Request, Standing};
+use crate::rows::key::{self, Key, u32_at};
+use crate::rows::thread::{Cargo, OutboxBody, OutboxState};
+use crate::seam::answer::{Answer, Refusal};
+use crate::seam::error::EngineError;
+use crate::seam::event::Event;
+use crate::seam::view::Scan;
+use crate::turn::{Turn, read_row};
+
+/// Open requests of one persona. Full: further hellos are refused and counted; those that wait are never evicted.
+pub(crate) const REQUESTS_MAX: usize = 200;
+/// Hellos without a token that one peer may bring while the process lives: a person mistypes twice at most.
+const HELLOS_PER_PEER_MAX: u32 = 3;
+
+/// A hello whose sender is proved.
+struct Stranger {
+    hello: Hello,
+    card: VerifiedCard,
+    package: VerifiedKeyPackage,
+}
+
+impl Turn<'_> {
+    /// A sealed hello came, from a front door or on a stream.
+    pub(crate) fn on_sealed_hello(&mut self, sealed: &[u8], source: Source) -> Result<(), EngineError> {
+        let Some((number, persona, stranger)) = self.open_hello(sealed)? else {
+            self.memory.counters.hellos_refused += 1;
+            self.refuse(source, RefusalReason::Denied);
+            return Ok(());
+        };
+        let account = stranger.card.keys.account();
+        if let Some(contact) = self.memory.contacts.get(&(number, account)).copied() {
+            let row = self.contact(contact)?;
+            if row.blocked {
+                self.memory.counters.hellos_blocked += 1;
+                // Refused alike for whoever asks: the blocked learn nothing.
+                self.refuse(source, RefusalReason::Denied);
+                return Ok(());
+            }
+            match row.standing {
+                Standing::Talking => {
+                    self.memory.counters.duplicates += 1;
+                    self.confirm(source);
+                    return self.push_outbox_if_any(contact);
+                }
+                Standing::Asked => return self.on_crossing(number, contact, stranger, source),
+                Standing::Failed => {}
+            }
+        }
+        let invite = match self.admit(number, &persona, &stranger, source)? {
+            Ok(invite) => invite,
+            Err(reason) => {
+                self.refuse(source, reason);
+                return Ok(());
+            }
+        };
+        self.note_request(number, account, stranger, invite)?;
+        self.confirm(source);
+        Ok(())
+    }
+
+    /// Opens a hello with whichever front-door key fits, and proves who it is from.
+    fn open_hello(&self, sealed: &[u8]) -> Result<Option<(u16, Persona, Stranger)>, EngineError> {
+        for (number, persona) in self.personas()? {
+            for front_key in persona.front_keys.iter().rev() {
+                let secret = FrontDoorKey::from_secret(*front_key.secret.expose());
+                let Ok(bytes) = sealing::open(&secret, front_key.id.into(), sealed) else { continue };
+                return Ok(self.prove(&bytes).filter(|stranger| stranger.card.keys.account() != persona.account).map(|stranger| (number, persona, stranger)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn prove(&self, bytes: &[u8]) -> Option<Stranger> {
+        let hello = Hello::from_bytes(bytes).ok()?;
+        let package = verify_key_package(&hello.key_package, self.now.wall_ms).ok()?;
+        let card = hello.verify(package.credential(), self.now.wall_ms).ok()?;
+        let own = package.account() == card.keys.account() && package.device() == card.device;
+        own.then_some(Stranger { hello, card, package })
+    }
+
+    /// Whether a hello may become a request; the invite it came with.
+    fn admit(
+        &mut self,
+        number: u16,
+        persona: &Persona,
+        stranger: &Stranger,
+        source: Source,
+    ) -> Result<Result<Option<u32>, RefusalReason>, EngineError> {
+        let account = stranger.card.keys.account();
+        let known = self.open_request_of(number, account)?;
+        let invite = match &stranger.hello.token {
+            None => None,
+            Some(token) => {
+                let token = self.token_holds(token, public_of(&persona.front_owner));
+                let found = match token {
+                    Some(token) => self.invite_by_id(number, token.id)?,
+                    None => None,
+                };
+                let Some((invite, mut row)) = found else {
+                    self.memory.counters.hellos_refused += 1;
+                    return Ok(Err(RefusalReason::Denied));
+                };
+                if known.is_none() {
+                    if row.uses_left == 0 || row.expires_ms <= self.now.wall_ms {
+                        self.memory.counters.hellos_refused += 1;
+                        return Ok(Err(RefusalReason::Denied));
+                    }
+                    if self.open_requests(number)?.len() < REQUESTS_MAX {
+                        row.uses_left -= 1;
+                        self.put(Key::of(key::INVITE).u32(invite), &row);
+                    }
+                }
+                Some(invite)
+            }
+        };
+        if let (None, Source::Peer { peer, .. }) = (invite, source) {
+            let hellos = self.memory.peers.change(&peer, |link| {
+                link.hellos += 1;
+                link.hellos
+            });
+            if hellos.is_none_or(|hellos| hellos > HELLOS_PER_PEER_MAX) {
+                self.memory.counters.hellos_over_bound += 1;
+                return Ok(Err(RefusalReason::Busy));
+            }
+        }
+        if known.is_none() && self.open_requests(number)?.len() >= REQUESTS_MAX {
+            self.memory.counters.hellos_over_bound += 1;
+            return Ok(Err(RefusalReason::Busy));
+        }
+        Ok(Ok(invite))
+    }
+
+    fn note_request(&mut self, persona: u16, account: AccountId, stranger: Stranger, invite: Option<u32>) -> Result<(), EngineError> {
+        let known = self.open_request_of(persona, account)?;
+        let number = match known {
+            Some(number) => number,
+            None => self.next_number(|meta| &mut meta.request)?,
+        };
+        let request = Request {
+            persona,
+            account,
+            name: stranger.card.card.name.clone(),
+            reason: stranger.hello.reason.clone(),
+            received_ms: self.now.wall_ms,
+            hello: stranger.hello,
+            decision: Decision::Open,
+            invite,
+        };
+        self.put(Key::of(key::REQUEST).u32(number), &request);
+        if known.is_none() {
+            self.event(Event::RequestReceived { persona, request: number });
+        }
+        Ok(())
+    }
+
+    /// Both said hello to one another: the hello with the smaller hash is the accepted one, on both sides.
+    fn on_crossing(&mut self, persona: u16, contact: u32, stranger: Stranger, source: Source) -> Result<(), EngineError> {
+        self.memory.counters.hellos_crossed += 1;
+        let ours = match self.asking(contact)?.map(|asking| asking.stage) {
+            Some(AskStage::Asking { hash, .. }) => Some(hash),
+            _ => None,
+        };
+        if ours.is_none_or(|ours| stranger.hello.hash() < ours) {
+            self.make_pair(persona, stranger)?;
+        }
+        self.confirm(source);
+        Ok(())
+    }
+
+    pub(crate) fn open_requests(&self, persona: u16) -> Result<Vec<(u32, Request)>, EngineError> {
+        let mut requests = Vec::new();
+        for (row_key, row) in self.scan(Scan::all(Key::of(key::REQUEST)))? {
+            let request: Request = read_row(&row_key, &row)?;
+            if let Some(number) = u32_at(&row_key, 1).filter(|_| request.persona == persona) {
+                requests.push((number, request));
+            }
+        }
+        Ok(requests)
+    }
+
+    pub(crate) fn open_request_of(&self, persona: u16, account: AccountId) -> Result<Option<u32>, EngineError> {
+        let requests = self.open_requests(persona)?;
+        Ok(requests.into_iter().find(|(_, request)| request.account == account).map(|(number, _)| number))
+    }
+
+    fn invite_by_id(&self, persona: u16, id: [u8; 16]) -> Result<Option<(u32, Invite)>, EngineError> {
+        for (row_key, row) in self.scan(Scan::all(Key::of(key::INVITE)))? {
+            let invite: Invite = read_row(&row_key, &row)?;
+            if invite.persona == persona && invite.id == id {
+                return Ok(u32_at(&row_key, 1).map(|number| (number, invite)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `Command::Accept`.
+    pub(crate) fn on_accept(&mut self, persona: u16, number: u32) -> Result<Result<Answer, Refusal>, EngineError> {
+        let request: Option<Request> = self.load(Key::of(key::REQUEST).u32(number))?;
+        let Some(request) = request.filter(|request| request.persona == persona) else { return Ok(Err(Refusal::NoSuchRequest)) };
+        let stranger = self.prove(&request.hello.to_bytes());
+        let Some(stranger) = stranger else {
+            let why = "the request is too old to be answered; ask for a new one".into();
+            return Ok(Err(Refusal::BadLink { why }));
+        };
+        let hash = stranger.hello.hash();
+        let (contact, thread, id) = self.make_pair(persona, stranger)?;
+        self.delete(Key::of(key::REQUEST).u32(number));
+        self.state_request(persona, number, request.account, hash, Some(id))?;
+        Ok(Ok(Answer::Accepted { contact, thread }))
+    }
+
+    /// `Command::Decline`: nobody is told.
+    pub(crate) fn on_decline(&mut self, persona: u16, number: u32, block: bool) -> Result<Result<Answer, Refusal>, EngineError> {
+        let request: Option<Request> = self.load(Key::of(key::REQUEST).u32(number))?;
+        let Some(request) = request.filter(|request| request.persona == persona) else { return Ok(Err(Refusal::NoSuchRequest)) };
+        self.delete(Key::of(key::REQUEST).u32(number));
+        self.state_request(persona, number, request.account, request.hello.hash(), None)?;
+        if block {
+            let (contact, mut row) = match self.memory.contacts.get(&(persona, request.account)).copied() {
+                Some(contact) => (contact, self.contact(contact)?),
+                None => self.new_contact(persona, request.account)?,
+            };
+            row.standing = Standing::Failed;
+            row.name = request.name;
+            row.blocked = true;
+            self.put_contact(contact, &row);
+            self.state_block(contact, &row)?;
+        }
+        Ok(Ok(Answer::Done))
+    }
+
+    /// Makes the group of the two, and owes the newcomer its Welcome.
+    fn make_pair(&mut self, persona: u16, stranger: Stranger) -> Result<(u32, u32, ThreadId), EngineError> {
+        let Stranger { hello, card, package } = stranger;
+        let account = card.keys.account();
+        let (number, mut contact) = match self.memory.contacts.get(&(persona, account)).copied() {
+            Some(number) => (number, self.contact(number)?),
+            None => self.new_contact(persona, account)?,
+        };
+        self.stop_asking(number);
+        let own = self.persona(persona)?;
+        let mut context = ComptoirContext::new(ThreadId(self.random()), ThreadKind::Pair);
+        context.incarnation = 1;
+        let leaf = self.leaf(&own);
+        let (seed, add_seed) = (self.seed(), self.seed());
+        let crypto = |error: &dyn std::fmt::Display| EngineError::Crypto(error.to_string());
+        let bundle = hello.bundle(package.credential());
+        let mut mls = MlsThread::create(context, &leaf, seed).map_err(|error| crypto(&error))?;
+        let added = mls.add(&[package], add_seed).map_err(|error| crypto(&error))?;
+        let thread = self.next_number(|meta| &mut meta.thread)?;
+        let mut loaded = self.new_thread(thread, persona, Some(number), own.device, mls);
+        let id = loaded.thread.id;
+        let envelope = Envelope {
+            thread: id,
+            incarnation: loaded.thread.incarnation,
+            parent: added.parent,
+            lane: Lane::Service,
+            kind: EnvelopeKind::Welcome,
+            bytes: added.welcome,
+        };
+        let parcel = Parcel { lane: Lane::Service, author: own.device, sequence: 0, content: ParcelContent::Envelope(envelope) };
+        let state = OutboxState {
+            cargo: Cargo::Welcome,
+            lane: Lane::Service,
+            from: 0,
+            to: 0,
+            made_ms: self.now.wall_ms,
+            stored: Vec::new(),
+            bytes: 0,
+        };
+        self.put_outbox(&mut loaded, 0, &OutboxBody::Sealed { parcel: parcel.to_bytes() }, state);
+        self.put_thread(loaded);
+        contact.standing = Standing::Talking;
+        contact.thread = Some(thread);
+        contact.capabilities = hello.reply.into_iter().collect();
+        contact.added_ms = self.now.wall_ms;
+        let contact = self.meet(number, contact, bundle)?;
+        self.state_contact(number, &contact)?;
+        self.state_thread(persona, thread, id, Some(account), false)?;
+        self.event(Event::ContactAdded { persona, contact: number, thread });
+        for (relay, _) in self.relays_of(persona)? {
+            let mut have = false;
+            for own_box in &contact.boxes {
+                have |= self.box_row(*own_box)?.is_some_and(|row| row.relay == relay);
+            }
+            if !have {
+                self.make_contact_box(number, relay)?;
+            }
+        }
+        self.push_outbox(number)?;
+        self.tell(number)?;
+        Ok((number, thread, id))
+    }
+}

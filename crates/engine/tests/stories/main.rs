@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Stories of engines, told without a simulator: a map for a store, a queue for a network.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod relay;
+mod talk;
+mod world;

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A relay that answers as the protocol says and checks only who may write. The real rules have their own crate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comptoir_protocol::capability::RelayCapability;
+use comptoir_protocol::frame::{Admission, BoxKind, Item, RelayAnswer, RelayRequest};
+use comptoir_protocol::id::{BlobId, CapabilityId, Lane, Mid, PublicKey, Rid, Sid};
+use comptoir_protocol::relay::RelayDescriptor;
+
+struct FakeBox {
+    sid: Sid,
+    owner: PublicKey,
+    readers: Vec<PublicKey>,
+    kind: BoxKind,
+    lane: Lane,
+    capabilities: Vec<RelayCapability>,
+    items: Vec<Item>,
+    seen: BTreeSet<Mid>,
+    next: u64,
+}
+
+pub struct FakeRelay {
+    pub descriptor: RelayDescriptor,
+    pub up: bool,
+    pub puts: usize,
+    pub acks: usize,
+    /// Takes deposits and drops them.
+    pub drops: bool,
+    boxes: BTreeMap<Rid, FakeBox>,
+    blobs: BTreeMap<BlobId, Vec<u8>>,
+    pub boots: BTreeMap<PublicKey, u64>,
+    subscribed: BTreeMap<Rid, usize>,
+    pub pushes: Vec<(usize, RelayAnswer)>,
+    next_box: u8,
+}
+
+impl FakeRelay {
+    pub fn new(descriptor: RelayDescriptor) -> Self {
+        FakeRelay {
+            descriptor,
+            up: true,
+            puts: 0,
+            acks: 0,
+            drops: false,
+            boxes: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            boots: BTreeMap::new(),
+            subscribed: BTreeMap::new(),
+            pushes: Vec::new(),
+            next_box: 0,
+        }
+    }
+
+    pub fn forget_client(&mut self, client: usize) {
+        self.subscribed.retain(|_, subscriber| *subscriber != client);
+    }
+
+    /// Everything it stored is gone.
+    pub fn lose_everything(&mut self) {
+        self.boxes.clear();
+        self.boots.clear();
+        self.blobs.clear();
+        self.subscribed.clear();
+    }
+
+    pub fn capabilities(&self) -> usize {
+        self.boxes.values().map(|kept| kept.capabilities.len()).sum()
+    }
+
+    pub fn items(&self) -> usize {
+        self.boxes.values().map(|kept| kept.items.len()).sum()
+    }
+
+    pub fn answer(&mut self, client: usize, request: RelayRequest, signer: Option<PublicKey>, now_ms: u64) -> RelayAnswer {
+        match request {
+            RelayRequest::Create { owner, readers, kind, lane, ttl_s, .. } => {
+                assert_eq!(signer, Some(owner));
+                self.next_box += 1;
+                let (rid, sid) = (Rid([self.next_box; 32]), Sid([self.next_box + 100; 32]));
+                let (capabilities, items, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+                self.boxes.insert(rid, FakeBox { sid, owner, readers, kind, lane, capabilities, items, seen, next: 1 });
+                RelayAnswer::Created { rid, sid, ttl_s, items_max: 1_000, bytes_max: 1 << 24 }
+            }
+            RelayRequest::Grant { rid, capability } => self.owned(rid, signer, |kept| {
+                kept.capabilities.retain(|known| known.capability != capability.capability);
+                kept.capabilities.push(capability);
+            }),
+            RelayRequest::Revoke { rid, capability, .. } => {
+                self.owned(rid, signer, |kept| kept.capabilities.retain(|known| known.capability != capability))
+            }
+            RelayRequest::Delete { rid } => match self.owned(rid, signer, |_| ()) {
+                RelayAnswer::Ok => {
+                    self.boxes.remove(&rid);
+                    RelayAnswer::Ok
+                }
+                denied => denied,
+            },
+            RelayRequest::Put { sid, capability, mid, blob, .. } => self.put(sid, Some((capability, signer)), mid, blob, now_ms),
+            RelayRequest::PutOpen { sid, mid, blob, admission } => {
+                let door = self.boxes.values().find(|kept| kept.sid == sid && kept.kind == BoxKind::FrontDoor);
+                let admitted = match admission {
+                    Admission::Token(token) => token.verify().is_ok_and(|token| door.is_some_and(|door| token.signer() == door.owner)),
+                    Admission::Puzzle(_) => true,
+                };
+                if admitted { self.put(sid, None, mid, blob, now_ms) } else { RelayAnswer::Denied }
+            }
+            RelayRequest::Fetch { rid, after_sequence, items_max, .. } => {
+                let Some(kept) = self.boxes.get(&rid).filter(|kept| signer.is_some_and(|signer| kept.readers.contains(&signer))) else {
+                    return RelayAnswer::Denied;
+                };
+                let items: Vec<Item> =
+                    kept.items.iter().filter(|item| item.sequence > after_sequence).take(items_max.into()).cloned().collect();
+                let more = items.last().is_some_and(|last| kept.items.iter().any(|item| item.sequence > last.sequence));
+                RelayAnswer::Items { items, more }
+            }
+            RelayRequest::Ack { rid, up_to, sequences } => {
+                self.acks += 1;
+                if let Some(kept) = self.boxes.get_mut(&rid) {
+                    kept.items.retain(|item| item.sequence > up_to && !sequences.contains(&item.sequence));
+                }
+                RelayAnswer::Ok
+            }
+            RelayRequest::Subscribe { rids } => {
+                for rid in rids {
+                    self.subscribed.insert(rid, client);
+                }
+                RelayAnswer::Ok
+            }
+            RelayRequest::Boot { reader, expected, next } => {
+                assert_eq!(signer, Some(reader));
+                let current = self.boots.entry(reader).or_insert(0);
+                let set = *current == expected;
+                if set {
+                    *current = next;
+                }
+                RelayAnswer::Boot { current: *current, set }
+            }
+            RelayRequest::BlobPut { blob, bytes, .. } => {
+                self.blobs.insert(blob, bytes);
+                RelayAnswer::Ok
+            }
+            RelayRequest::BlobGet { blob, .. } => match self.blobs.get(&blob) {
+                Some(bytes) => RelayAnswer::Blob { total_bytes: bytes.len() as u64, offset: 0, bytes: bytes.clone() },
+                None => RelayAnswer::Denied,
+            },
+            RelayRequest::Puzzle { .. } => {
+                RelayAnswer::PuzzleSet(comptoir_protocol::puzzle::Puzzle { seed: [3; 32], bits: 4, not_after_ms: now_ms + 60_000 })
+            }
+            other => panic!("not asked of a relay here: {other:?}"),
+        }
+    }
+
+    fn owned(&mut self, rid: Rid, signer: Option<PublicKey>, change: impl FnOnce(&mut FakeBox)) -> RelayAnswer {
+        match self.boxes.get_mut(&rid).filter(|kept| signer == Some(kept.owner)) {
+            Some(kept) => {
+                change(kept);
+                RelayAnswer::Ok
+            }
+            None => RelayAnswer::Denied,
+        }
+    }
+
+    fn put(&mut self, sid: Sid, by: Option<(CapabilityId, Option<PublicKey>)>, mid: Mid, blob: Vec<u8>, now_ms: u64) -> RelayAnswer {
+        let Some((rid, kept)) = self.boxes.iter_mut().find(|(_, kept)| kept.sid == sid) else { return RelayAnswer::Denied };
+        let capability = match by {
+            None => None,
+            Some((id, signer)) => {
+                let allowed = kept.capabilities.iter().any(|known| known.capability == id && Some(known.writer) == signer);
+                if !allowed {
+                    return RelayAnswer::Denied;
+                }
+                Some(id)
+            }
+        };
+        self.puts += 1;
+        if !kept.seen.insert(mid) {
+            return RelayAnswer::Duplicate;
+        }
+        if self.drops {
+            return RelayAnswer::Duplicate;
+        }
+        let (sequence, lane) = (kept.next, kept.lane);
+        kept.next += 1;
+        kept.items.push(Item { sequence, mid, capability, lane, hour: now_ms / 3_600_000, blob });
+        if let Some(client) = self.subscribed.get(rid) {
+            self.pushes.push((*client, RelayAnswer::News { rid: *rid, sequence }));
+        }
+        RelayAnswer::Duplicate
+    }
+}
