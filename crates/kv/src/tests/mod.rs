@@ -4,6 +4,7 @@
 
 mod conformance;
 mod damage;
+mod fixtures;
 mod folder;
 mod full;
 mod memory;
