@@ -18,7 +18,7 @@ use rand_core::CryptoRng;
 use self::overlay::Overlay;
 pub use self::preview::Preview;
 pub use self::writer::{Callback, MailboxWriter, QUEUE_REQUESTS_MAX};
-use crate::config::DiskLevel;
+use crate::config::{DiskLevel, LOOK_PAUSE_MS};
 use crate::rules::{Changes, Incoming, News, Outcome, Rules};
 use crate::{Config, MailboxError};
 
@@ -46,6 +46,8 @@ pub struct KvMailbox {
     commits_to_check: u32,
     /// Where the next look over the boxes starts.
     look_from: u64,
+    /// When the round over all boxes began that is under way, or was the last.
+    round_from_ms: Option<u64>,
     /// A commit failed so that what is on the disk is unknown: nothing more is answered until it is opened again.
     stopped: bool,
 }
@@ -60,6 +62,7 @@ impl KvMailbox {
             disk: DiskLevel::Roomy,
             commits_to_check: 0,
             look_from: 0,
+            round_from_ms: None,
             stopped: false,
         };
         mailbox.check_disk()?;
@@ -125,6 +128,12 @@ impl KvMailbox {
         if !swept.is_empty() {
             self.pending.extend(swept);
             return Ok(true);
+        }
+        if self.look_from == 0 {
+            if self.round_from_ms.is_some_and(|from_ms| now.mono_ms.saturating_sub(from_ms) < LOOK_PAUSE_MS) {
+                return Ok(false);
+            }
+            self.round_from_ms = Some(now.mono_ms);
         }
         let look = self.rules.look(self.look_from, now, &view)?;
         let found = !look.writes.is_empty();

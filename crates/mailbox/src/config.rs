@@ -34,6 +34,14 @@ pub const BOX_ITEMS_MAX: u32 = 10_000;
 /// Bytes of items in one box, and again as many of blobs.
 pub const BOX_BYTES_MAX: u64 = 64 << 20;
 
+/// Deposits whose names one box remembers unless its operator says otherwise.
+pub const TRACES_KEPT_MAX: u32 = 50_000;
+
+const _: () = assert!(TRACES_KEPT_MAX > BOX_ITEMS_MAX);
+
+/// Between two rounds over all boxes. What ended is hidden at once; only its rows stay so much longer.
+pub const LOOK_PAUSE_MS: u64 = 10 * 60 * 1000;
+
 /// Requests in one front door. Full: the new one is refused, what lies there stays.
 pub const REQUESTS_MAX: u32 = 200;
 
@@ -100,6 +108,9 @@ pub struct Limits {
     pub box_items_max: u32,
     /// Bytes of items in one box. Defaults to 64 MiB, which is also the most.
     pub box_bytes_max: u64,
+    /// Deposits whose names one box remembers. Defaults to 50,000: at some 85 bytes each, 4 MiB beside the items' 64.
+    /// Without a bound, whoever deposits into an own box and acknowledges at once would fill the disk outside every quota.
+    pub box_traces_max: u32,
     /// Boxes on this relay. Defaults to 1,000,000.
     pub boxes_max: u64,
     /// Zero bits of the front door's puzzle. Defaults to 20: about a second of one core.
@@ -112,6 +123,7 @@ impl Default for Limits {
             disk_bytes_max: 16 << 30,
             box_items_max: BOX_ITEMS_MAX,
             box_bytes_max: BOX_BYTES_MAX,
+            box_traces_max: TRACES_KEPT_MAX,
             boxes_max: 1_000_000,
             puzzle_bits: 20,
         }

@@ -100,7 +100,7 @@ fn check_part(part: &Part<'_>) -> Result<(), Refusal> {
     let end = part.offset.checked_add(part.bytes.len() as u64).ok_or(Refusal::Invalid("the part ends beyond all bounds"))?;
     let last = end == part.length;
     let aligned = part.offset.is_multiple_of(PIECE_BYTES as u64) && (last || part.bytes.len().is_multiple_of(PIECE_BYTES));
-    if part.bytes.is_empty() || end > part.length || !aligned {
+    if part.expires_s == 0 || part.bytes.is_empty() || end > part.length || !aligned {
         return Err(Refusal::Invalid("parts of a blob begin at multiples of 4 KiB and end there or with the blob"));
     }
     if part.length > BLOB_BYTES_MAX {

@@ -30,6 +30,8 @@ record! {
         next_sequence: u64,
         items: u32,
         bytes: u64,
+        /// Names of deposits that are remembered: those of the items, and of acknowledged ones until their end.
+        traces: u32,
         blob_bytes: u64,
         /// Items that strangers left by puzzle.
         by_puzzle: u32,

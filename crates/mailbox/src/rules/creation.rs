@@ -70,6 +70,7 @@ pub(crate) fn create(call: &mut Call<'_>, wanted: &Wanted<'_>, rng: &mut impl Cr
         next_sequence: 1,
         items: 0,
         bytes: 0,
+        traces: 0,
         blob_bytes: 0,
         by_puzzle: 0,
         capabilities: 0,

@@ -111,7 +111,9 @@ fn visit(
                 found.head.expires_at(item.expires_ms);
             }
         }
-        Some(Part::Mid) => keep_until(call, found, key, Trace::from_row(&row)?.expires_ms, |_| ()),
+        Some(Part::Mid) => keep_until(call, found, key, Trace::from_row(&row)?.expires_ms, |head| {
+            head.traces = head.traces.saturating_sub(1);
+        }),
         Some(Part::Capability) => {
             let ends_ms = Granted::from_row(&row)?.terms.not_after_ms;
             keep_until(call, found, key, ends_ms, |head| head.capabilities = head.capabilities.saturating_sub(1));

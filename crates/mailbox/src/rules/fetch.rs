@@ -56,7 +56,10 @@ fn read_page(call: &Call<'_>, found: &Found, reader: &Reader, mut room: Room) ->
     let purges = call.purges(found)?;
     let lane = lane_of(found.head.lane)?;
     let mut page = Page { items: Vec::new(), more: false };
-    let mut from = room.after.max(reader.acknowledged.contiguous()).saturating_add(1);
+    // A reader that has seen more than there ever was knows a relay that was put back to an older state: its numbers are
+    // about to be given out again, and only its acknowledgements still count.
+    let after = if room.after < found.head.next_sequence { room.after } else { 0 };
+    let mut from = after.max(reader.acknowledged.contiguous()).saturating_add(1);
     loop {
         let scanned = call.items_from(found.number, from, SCANNED_ITEMS)?;
         let Some(last) = scanned.last().map(|(sequence, _)| *sequence) else { return Ok(page) };

@@ -6,7 +6,7 @@ use comptoir_protocol::id::{CapabilityId, Mid, Sid};
 use comptoir_protocol::invite::InviteToken;
 use comptoir_protocol::limits::HELLO_BYTES_MAX;
 use comptoir_protocol::puzzle::{Puzzle, PuzzleSolution};
-use comptoir_protocol::signed::Signed;
+use comptoir_protocol::signed::{Signed, Verified};
 use hmac::{Hmac, KeyInit, Mac};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
@@ -51,10 +51,11 @@ pub(crate) fn put_open(
     }
     // A retry spends neither token nor puzzle. Whether the mid is known is told only to whom the door opens, below.
     let hash: [u8; 32] = Sha256::digest(body).into();
-    let way = match admission {
+    let admitted = match admission {
         Admission::Token(token) => check_token(call, &found, token)?,
         Admission::Puzzle(solution) => check_puzzle(call, sid, solution)?,
     };
+    let way = admitted.way();
     if call.seen_before(&found, &mid, &hash)? {
         return Err(Stop::Duplicate);
     }
@@ -64,9 +65,9 @@ pub(crate) fn put_open(
     if found.head.items >= REQUESTS_MAX || way == Way::Puzzle && found.head.by_puzzle >= REQUESTS_BY_PUZZLE_MAX {
         return Err(Refusal::Full.into());
     }
-    match admission {
-        Admission::Token(token) => spend_token(call, &mut found, token)?,
-        Admission::Puzzle(solution) => spend_seed(call, &mut found, solution)?,
+    match &admitted {
+        Admitted::Token(token) => spend_token(call, &mut found, token)?,
+        Admitted::Puzzle(seed) => spend_seed(call, &mut found, seed)?,
     }
     let ttl_s = found.head.ttl_s.min(REQUEST_TTL_S_MAX);
     let deposit = Deposit {
@@ -83,14 +84,29 @@ pub(crate) fn put_open(
     Ok(Signed::sign(&receipt, &call.config.key))
 }
 
+/// What opened the door, and is to be spent.
+enum Admitted {
+    Token(Verified<InviteToken>),
+    Puzzle([u8; 32]),
+}
+
+impl Admitted {
+    fn way(&self) -> Way {
+        match self {
+            Self::Token(_) => Way::Token,
+            Self::Puzzle(_) => Way::Puzzle,
+        }
+    }
+}
+
 /// A token is the owner's, for this box, in time. Its uses are counted when it is spent.
-fn check_token(call: &Call<'_>, found: &Found, token: &Signed<InviteToken>) -> Result<Way, Stop> {
+fn check_token(call: &Call<'_>, found: &Found, token: &Signed<InviteToken>) -> Result<Admitted, Stop> {
     let token = token.clone().verify().and_then(|token| token.signed_by(&found.head.owner));
     let token = token.map_err(|_| Refusal::Denied)?;
     if token.not_after_ms <= call.now_ms || spent(call, found, &token.id)?.uses == u32::MAX {
         return Err(Refusal::Denied.into());
     }
-    Ok(Way::Token)
+    Ok(Admitted::Token(token))
 }
 
 fn spent(call: &Call<'_>, found: &Found, id: &[u8]) -> Result<Spent, Stop> {
@@ -98,8 +114,7 @@ fn spent(call: &Call<'_>, found: &Found, id: &[u8]) -> Result<Spent, Stop> {
     Ok(row.unwrap_or(Spent { uses: 0, expires_ms: 0, is_seed: false }))
 }
 
-fn spend_token(call: &mut Call<'_>, found: &mut Found, token: &Signed<InviteToken>) -> Result<(), Stop> {
-    let token = token.clone().verify().map_err(|_| Refusal::Denied)?;
+fn spend_token(call: &mut Call<'_>, found: &mut Found, token: &InviteToken) -> Result<(), Stop> {
     let mut row = spent(call, found, &token.id)?;
     if row.uses >= token.uses {
         return Err(Refusal::Denied.into());
@@ -149,25 +164,25 @@ fn puzzle_of(call: &Call<'_>, sid: &Sid, nonce: [u8; 8], not_after_ms: u64) -> P
     Puzzle { seed, bits: u16::from(call.config.limits.puzzle_bits), not_after_ms }
 }
 
-fn check_puzzle(call: &Call<'_>, sid: &Sid, solution: &PuzzleSolution) -> Result<Way, Stop> {
+fn check_puzzle(call: &Call<'_>, sid: &Sid, solution: &PuzzleSolution) -> Result<Admitted, Stop> {
     let (nonce, rest) = solution.seed.split_first_chunk::<8>().expect("a seed has 32 bytes");
     let end = rest.first_chunk::<8>().expect("a seed has 32 bytes");
     let puzzle = puzzle_of(call, sid, *nonce, u64::from_be_bytes(*end));
     if puzzle.not_after_ms <= call.now_ms || !puzzle.accepts(solution) {
         return Err(Refusal::Denied.into());
     }
-    Ok(Way::Puzzle)
+    Ok(Admitted::Puzzle(solution.seed))
 }
 
 /// One solution lets one request through.
-fn spend_seed(call: &mut Call<'_>, found: &mut Found, solution: &PuzzleSolution) -> Result<(), Stop> {
-    if spent(call, found, &solution.seed)?.uses > 0 {
+fn spend_seed(call: &mut Call<'_>, found: &mut Found, seed: &[u8; 32]) -> Result<(), Stop> {
+    if spent(call, found, seed)?.uses > 0 {
         return Err(Refusal::Denied.into());
     }
     take_place(&mut found.head.seeds, SEEDS_MAX)?;
     let expires_ms = call.now_ms + PUZZLE_MS;
     found.head.expires_at(expires_ms);
-    call.save(keys::part(found.number, Part::Token, &solution.seed), &Spent { uses: 1, expires_ms, is_seed: true });
+    call.save(keys::part(found.number, Part::Token, seed), &Spent { uses: 1, expires_ms, is_seed: true });
     Ok(())
 }
 

@@ -104,6 +104,7 @@ impl Call<'_> {
         }
         let trace = Trace { hash: deposit.hash, sequence, expires_ms: deposit.expires_ms };
         self.save(keys::mid(*number, &deposit.mid), &trace);
+        head.traces += 1;
         head.next_sequence += 1;
         head.items += 1;
         head.bytes += bytes;
@@ -123,12 +124,17 @@ impl Call<'_> {
         if body.len() == length { Ok(body) } else { Err(MailboxError::Corrupt { record: "Item" }) }
     }
 
-    /// Takes an item out of its box. Its trace stays, so that a late retry is still known.
+    /// Takes an item out of its box. Its trace stays, so that a late retry is still known; a box that keeps very many
+    /// keeps no more, and there a late retry only reaches the readers' own eyes for duplicates.
     pub(crate) fn remove_item(&mut self, number: BoxNumber, head: &mut Head, sequence: u64, item: &Item) {
         if item.length as usize > INLINE_BYTES_MAX {
             self.draft.delete(keys::body(number, sequence));
         }
         self.draft.delete(keys::item(number, sequence));
+        if head.traces > self.config.limits.box_traces_max {
+            self.draft.delete(keys::mid(number, &item.mid));
+            head.traces -= 1;
+        }
         head.items = head.items.saturating_sub(1);
         head.bytes = head.bytes.saturating_sub(u64::from(item.length));
         head.by_puzzle = head.by_puzzle.saturating_sub(u32::from(item.way == Way::Puzzle.byte()));

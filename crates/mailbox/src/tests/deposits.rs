@@ -6,6 +6,8 @@ use comptoir_protocol::limits::DEPOSIT_CLASSES_BYTES;
 use comptoir_protocol::signed::public_key;
 use sha2::{Digest, Sha256};
 
+use crate::Limits;
+
 use super::world::{DAY, HOUR, START_MS, World, generous, is_stored, mid, relay_key};
 
 #[test]
@@ -85,7 +87,10 @@ fn pages_are_bounded_in_items_and_bytes_and_end() {
         // Room for one and a half; and no room at all.
         (fetch(10, 9, 800), vec![11], true),
         (fetch(10, 0, 0), vec![11], true),
-        (fetch(u64::MAX, 9, 9), vec![], false),
+        (fetch(300, 9, 9), vec![], false),
+        // More than there ever was: the relay was put back, and starts from what was acknowledged.
+        (fetch(301, 1, 9), vec![1], true),
+        (fetch(u64::MAX, 1, 9), vec![1], true),
     ] {
         let RelayAnswer::Items { items, more: and_more } = world.ask(&own.reader, &request) else { panic!("no items") };
         assert_eq!((items.iter().map(|item| item.sequence).collect::<Vec<_>>(), and_more), (sequences, more), "{request:?}");
@@ -138,4 +143,41 @@ fn a_box_that_nobody_fills_or_reads_for_90_days_goes() {
     assert_eq!(world.ack(&idle, &idle.reader, 0, &[]), RelayAnswer::Denied);
     assert_eq!(world.names(&busy, &busy.reader), [0; 0]);
     assert_eq!(world.rows(), empty - 5);
+}
+
+#[test]
+fn a_relay_put_back_to_an_older_state_hides_nothing_from_a_reader_who_has_seen_more() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let snapshot = world.disk.snapshot();
+    for name in 1..=5 {
+        world.put(&cap, name, vec![1; 100]);
+    }
+    let seen = world.fetch(&own, &own.reader).len() as u64;
+    world.disk.roll_back(&snapshot);
+    world.restart();
+    world.put(&cap, 6, vec![1; 100]);
+    let (items, _) = world.page(&own, &own.reader, seen);
+    assert_eq!(items.len(), 1);
+}
+
+#[test]
+fn a_box_remembers_a_bounded_number_of_names() {
+    const KEPT: u32 = 50;
+    let mut world = World::with(true, Limits { box_traces_max: KEPT, ..Limits::default() });
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let before = world.rows();
+    for name in 0..KEPT + 20 {
+        assert!(is_stored(&world.put(&cap, name, vec![1])));
+    }
+    assert_eq!(world.ack(&own, &own.reader, u64::from(KEPT) + 20, &[]), RelayAnswer::Ok);
+    assert_eq!(world.rows(), before + KEPT as usize);
+    assert_eq!(world.put(&cap, KEPT, vec![1]), RelayAnswer::Duplicate);
+    assert!(is_stored(&world.put(&cap, 0, vec![1])));
+    // All of it has its end.
+    world.later(30 * DAY);
+    world.sweep();
+    assert_eq!(world.rows(), before);
 }
