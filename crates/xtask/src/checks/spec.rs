@@ -134,14 +134,32 @@ fn judge_one(number: &str, text: &str, tests: &Tests, findings: &mut Findings) {
             findings.add(number, "has `test:` but no name after it");
         }
         for name in names {
-            let function = name.rsplit("::").next().unwrap_or_default();
-            if !tests.contains_key(function) {
-                findings.add(
-                    number,
-                    &format!("names test `{name}`, but no test function is called `{function}`"),
-                );
-            }
+            judge_name(number, name, tests, findings);
         }
+    }
+}
+
+/// The function exists, in a file whose path holds the module named before it: `readers` of `mailbox::tests::readers::x`,
+/// `capability` of `capability::tests::x`.
+fn judge_name(number: &str, name: &str, tests: &Tests, findings: &mut Findings) {
+    let mut segments = name.rsplit("::");
+    let function = segments.next().unwrap_or_default();
+    let Some(files) = tests.get(function) else {
+        findings.add(
+            number,
+            &format!("names test `{name}`, but no test function is called `{function}`"),
+        );
+        return;
+    };
+    let Some(module) = segments.find(|segment| *segment != "tests") else {
+        return;
+    };
+    let is_in = |file: &String| file.split(['/', '.']).any(|part| part == module);
+    if !files.iter().any(is_in) {
+        findings.add(
+            number,
+            &format!("names test `{name}`, but `{function}` is in {files:?}"),
+        );
     }
 }
 
@@ -188,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_rule_with_a_test_or_a_title_passes() {
-        let spec = "- **R-1.1** one. test: `protocol::a::is_there`\n- **R-1.2** two\n  goes on. comes with: Groups, gossip, photos\n";
+        let spec = "- **R-1.1** one. test: `a::tests::is_there`\n- **R-1.2** two\n  goes on. comes with: Groups, gossip, photos\n";
         assert_eq!(found(spec), Vec::<String>::new());
     }
 
@@ -199,6 +217,7 @@ mod tests {
             "- **R-1.1** x. test:",
             "- **R-1.1** x. test: no_such_test",
             "- **R-1.1** x. test: helper",
+            "- **R-1.1** x. test: b::tests::is_there",
             "- **R-1.1** x. test: is_there, no_such_test",
             "- **R-1.1** x. comes with: Some day",
             "- **R-1.1** x. test: is_there\n- **R-1.1** again. test: is_there",
