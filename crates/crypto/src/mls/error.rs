@@ -53,6 +53,9 @@ pub enum LoadError {
 /// A commit of ours could not be made. Drop the thread: nothing left it, and its rows are unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
+    /// An operation before this one failed: load the thread again.
+    #[error("the thread failed before and must be loaded again")]
+    Spoilt,
     /// The commit would break the thread's rules.
     #[error(transparent)]
     Fault(#[from] CommitFault),
@@ -96,6 +99,9 @@ pub enum JoinError {
 /// A message was not made. Drop the thread: nothing left it, and its rows are unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum EncryptError {
+    /// An operation before this one failed: load the thread again.
+    #[error("the thread failed before and must be loaded again")]
+    Spoilt,
     /// We were removed.
     #[error("this device is no longer in the thread")]
     Removed,
@@ -107,6 +113,9 @@ pub enum EncryptError {
 /// A message was not opened. The thread is unchanged and stays usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecryptError {
+    /// An operation before this one failed: load the thread again.
+    #[error("the thread failed before and must be loaded again")]
+    Spoilt,
     /// Not a private application message.
     #[error("not an application message")]
     Malformed,
@@ -142,6 +151,9 @@ pub enum DecryptError {
 /// Somebody's commit was not followed. Drop the thread and load it again: its rows are unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
+    /// An operation before this one failed: load the thread again.
+    #[error("the thread failed before and must be loaded again")]
+    Spoilt,
     /// Not a private commit.
     #[error("not a commit")]
     Malformed,

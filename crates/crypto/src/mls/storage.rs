@@ -103,6 +103,24 @@ impl Overlay {
         self.retain(|kind| !PACKAGE.contains(&kind));
     }
 
+    /// Whether every entity that a group is loaded from is here, the message secrets and the configuration aside.
+    pub(crate) fn is_complete(&self) -> bool {
+        const NEEDED: [Kind; 8] = [
+            Kind::Tree,
+            Kind::InterimTranscriptHash,
+            Kind::Context,
+            Kind::ConfirmationTag,
+            Kind::GroupState,
+            Kind::ResumptionPskStore,
+            Kind::OwnLeafIndex,
+            Kind::EpochSecrets,
+        ];
+        let slots = self.slots.borrow();
+        NEEDED
+            .iter()
+            .all(|kind| slots.contains_key(&Self::slot(*kind)))
+    }
+
     /// Drops what the loaded group holds itself and writes anew with every merged commit.
     pub(crate) fn shed(&self) {
         const KEPT: [u8; 3] = [

@@ -2,7 +2,7 @@
 //! The thread: a loaded MLS group over the rows it came from. What it changed is taken out as rows.
 //!
 //! A thread that returned an error is dropped and loaded again, except after [`MlsThread::decrypt`], which changes
-//! nothing on error. Nothing is written by it: the rows of [`MlsThread::take_changes`] belong in the same commit as
+//! nothing on error. One that is used all the same refuses and gives no changes out. Nothing is written by it: the rows of [`MlsThread::take_changes`] belong in the same commit as
 //! what the step did with the result.
 
 mod changes;
@@ -92,6 +92,8 @@ pub struct MlsThread {
     known: KnownLeaves,
     /// A message was sent since the ratchet row was last written: its row must not lag.
     sent: bool,
+    /// An operation failed half-way: the group in memory is one that no row may show.
+    spoilt: bool,
     row_bytes: RowBytes,
 }
 
@@ -140,6 +142,7 @@ impl MlsThread {
             context,
             known,
             sent: false,
+            spoilt: false,
             row_bytes: RowBytes::default(),
         })
     }
@@ -270,12 +273,14 @@ impl fmt::Debug for MlsThread {
             context,
             known: _,
             sent,
+            spoilt,
             row_bytes: _,
         } = self;
         f.debug_struct("MlsThread")
             .field("thread", &context.thread)
             .field("epoch", &group.epoch().as_u64())
             .field("sent", sent)
+            .field("spoilt", spoilt)
             .finish_non_exhaustive()
     }
 }

@@ -52,6 +52,10 @@ fn a_group_adds_renews_and_removes_and_stays_one() {
         assert_eq!(summary.removed_us, at == 1);
         assert_eq!(summary.removed.len(), 1);
     }
+    for node in &mut nodes {
+        node.stores(Ratchet::Defer);
+        node.restarts();
+    }
     assert!(!nodes[2].thread.is_active());
     let seed = nodes[2].person.seed();
     assert!(matches!(
@@ -263,4 +267,32 @@ fn a_device_replaces_its_leaf_and_talks_on() {
     let opened = bob.thread.decrypt(&late, &parent.0).unwrap();
     assert_eq!(opened.author.leaf_key, before);
     alice.hears(&bob.says("welcome back"));
+}
+
+#[test]
+fn a_thread_that_failed_gives_nothing_out_until_it_is_loaded_again() {
+    let (mut alice, mut bob) = pair(63);
+    let before = alice.rows.clone();
+    let (stranger, _) = Person::new(64).package();
+    let stranger = verify_key_package(&stranger, NOW_MS).unwrap();
+    let seed = alice.person.seed();
+    assert!(alice.thread.add(&[stranger], seed).is_err());
+    assert!(alice.thread.take_changes(Ratchet::Write).is_empty());
+    let (first, second, third) = (alice.person.seed(), alice.person.seed(), bob.says("hello"));
+    assert!(matches!(
+        alice.thread.encrypt(b"x", b"", first),
+        Err(EncryptError::Spoilt)
+    ));
+    assert!(matches!(
+        alice.thread.self_update(second),
+        Err(CommitError::Spoilt)
+    ));
+    assert_eq!(alice.tries(&third), Err(DecryptError::Spoilt));
+    assert!(matches!(
+        alice.thread.process_commit(&bob.renews()),
+        Err(ProcessError::Spoilt)
+    ));
+    assert_eq!(alice.rows, before);
+    alice.restarts();
+    assert_eq!(alice.hears(&third), "hello");
 }

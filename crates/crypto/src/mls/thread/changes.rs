@@ -96,11 +96,12 @@ impl MlsThread {
             context,
             known,
             sent: false,
+            spoilt: false,
             row_bytes,
         })
     }
 
-    /// Takes out what changed since the last time, as rows to commit with the step.
+    /// Takes out what changed since the last time, as rows to commit with the step; nothing after an error.
     pub fn take_changes(&mut self, ratchet: Ratchet) -> BTreeMap<Vec<u8>, RowChange> {
         let mut changes = BTreeMap::new();
         let group_changed = self.overlay.group_changed();
@@ -108,13 +109,18 @@ impl MlsThread {
             Ratchet::Write => self.overlay.secrets_changed(),
             Ratchet::Defer => self.overlay.secrets_changed() && self.sent,
         };
-        if !group_changed && !secrets_due {
+        if self.spoilt || !group_changed && !secrets_due {
             return changes;
         }
         let ratchet_row = self.ratchet_row();
         self.row_bytes.ratchets = ratchet_row.len();
         changes.insert(RATCHET_ROW.to_vec(), RowChange::Put(ratchet_row));
         if group_changed {
+            // A row that lacks an entity would end the thread at its next loading.
+            assert!(
+                self.overlay.is_complete(),
+                "every merged commit writes all of its group"
+            );
             let row = self
                 .overlay
                 .with_slots(|slots| record::write_group(&self.leaf_key, &self.known, slots));

@@ -164,6 +164,9 @@ impl MlsThread {
         wanted: Wanted<'_>,
         seed: StepSeed,
     ) -> Result<(ParentHash, CommitMessageBundle), CommitError> {
+        if std::mem::replace(&mut self.spoilt, true) {
+            return Err(CommitError::Spoilt);
+        }
         let (parent, members) = (self.parent(), self.members());
         let crypto = StepCrypto::seeded(seed);
         let bundle = self.stage(wanted, &crypto)?;
@@ -181,6 +184,7 @@ impl MlsThread {
         )?;
         self.merge(&crypto)?;
         self.settle(judged);
+        self.spoilt = false;
         Ok((parent, bundle))
     }
 
@@ -234,8 +238,12 @@ impl MlsThread {
             .map_err(refused)
     }
 
-    /// Follows somebody's commit.
+    /// Follows somebody's commit. One that does not authenticate changes nothing; after any other error the thread is
+    /// to be loaded again.
     pub fn process_commit(&mut self, bytes: &[u8]) -> Result<CommitSummary, ProcessError> {
+        if self.spoilt {
+            return Err(ProcessError::Spoilt);
+        }
         let message = private_message(bytes).ok_or(ProcessError::Malformed)?;
         if message.content_type() != ContentType::Commit {
             return Err(ProcessError::Malformed);
@@ -254,6 +262,8 @@ impl MlsThread {
             .group
             .process_message(&provider, message)
             .map_err(|e| ProcessError::Mls(e.to_string()))?;
+        // It authenticates, so a generation is used up; what follows must end well or not be stored.
+        self.spoilt = true;
         let Sender::Member(index) = *processed.sender() else {
             return Err(ProcessError::Malformed);
         };
@@ -279,6 +289,7 @@ impl MlsThread {
         self.group
             .merge_staged_commit(&provider, *staged)
             .map_err(|e| ProcessError::Mls(e.to_string()))?;
+        self.spoilt = false;
         let removed = judged.removed.clone();
         let context_changed = judged.context_after != self.context;
         let added_devices: Vec<_> = judged

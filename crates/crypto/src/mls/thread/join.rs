@@ -87,6 +87,7 @@ impl MlsThread {
             context,
             known,
             sent: false,
+            spoilt: false,
             row_bytes: RowBytes::default(),
         };
         let members = thread.members();

@@ -39,7 +39,11 @@ impl MlsThread {
         if !self.is_active() {
             return Err(EncryptError::Removed);
         }
+        if self.spoilt {
+            return Err(EncryptError::Spoilt);
+        }
         let crypto = StepCrypto::seeded(seed);
+        self.spoilt = true;
         self.group.set_aad(aad.to_vec());
         let message = self
             .group
@@ -49,15 +53,19 @@ impl MlsThread {
                 plaintext,
             )
             .map_err(|e| EncryptError::Mls(e.to_string()))?;
-        self.sent = true;
-        message
+        let bytes = message
             .to_bytes()
-            .map_err(|e| EncryptError::Mls(e.to_string()))
+            .map_err(|e| EncryptError::Mls(e.to_string()))?;
+        (self.sent, self.spoilt) = (true, false);
+        Ok(bytes)
     }
 
     /// Opens a message and says who wrote it. On error the thread is as it was: no generation is used up (at most
     /// the author's ratchet was set up, which the first message does anyway).
     pub fn decrypt(&mut self, bytes: &[u8], expected_aad: &[u8]) -> Result<Opened, DecryptError> {
+        if self.spoilt {
+            return Err(DecryptError::Spoilt);
+        }
         let message = private_message(bytes).ok_or(DecryptError::Malformed)?;
         if message.content_type() != ContentType::Application {
             return Err(DecryptError::Malformed);
