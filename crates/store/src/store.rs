@@ -94,12 +94,16 @@ impl Store {
 
     /// Opens the files again after a commit failed, and forgets what was not durable. The rows stay the same [`Core`];
     /// the caller opens a new engine on them. Nothing may be committing meanwhile.
+    ///
+    /// Fails with [`KvError::Full`] while there is still no room: then the rows can be read, and the caller asks again
+    /// later, since a new engine would only fail at its first step.
     pub fn reopen(&self) -> Result<(), StoreError> {
         let kv = match self.core.release_kv() {
             Some(healthy) => healthy,
             None => self.open_again()?,
         };
-        self.core.reopen(kv)
+        self.core.reopen(kv)?;
+        self.core.room()
     }
 
     /// A reader that is just done may hold the old files, and with them the folder's lock, for a moment longer.

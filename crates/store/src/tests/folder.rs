@@ -141,3 +141,35 @@ fn a_second_store_on_the_folder_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn reopening_waits_for_room_and_reads_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path(), EngineKind::Sled)
+        .core()
+        .commit(vec![put(&[1, 1], b"row")])
+        .unwrap();
+    let floor = Floor {
+        least_bytes: u64::MAX,
+        times_store: 0,
+    };
+    let full = OpenOptions {
+        floor,
+        ..options(EngineKind::Sled)
+    };
+    let store = Store::open(folder.path(), &Access::KeyFile, &full, &mut rng()).unwrap();
+    let core = store.core();
+    assert!(core.room().is_err());
+    core.submit(vec![put(&[1, 2], b"row")]).unwrap();
+    assert!(matches!(
+        core.commit_group(),
+        Err(StoreError::Kv(crate::KvError::Full { .. }))
+    ));
+    for _ in 0..2 {
+        assert!(matches!(
+            store.reopen(),
+            Err(StoreError::Kv(crate::KvError::Full { .. }))
+        ));
+        assert_eq!(rows(&store), 1);
+    }
+}

@@ -296,3 +296,20 @@ fn keys_and_values_out_of_bounds_are_refused_whole() {
     core.commit(vec![put(&vec![1; KEY_BYTES_MAX], &large[..1 << 19])])
         .unwrap();
 }
+
+#[test]
+fn steps_that_write_nothing_cost_no_commit_and_keep_their_turn() {
+    let core = open_core(&Disk::new()).unwrap();
+    let before = core.stats().unwrap().commits;
+    let seq = core.submit(Vec::new()).unwrap();
+    assert_eq!(core.commit_group().unwrap(), Some(seq));
+    assert_eq!(
+        (core.stats().unwrap().commits, core.durable()),
+        (before, seq)
+    );
+    core.submit(vec![put(&[1], b"1")]).unwrap();
+    let seq = core.submit(Vec::new()).unwrap();
+    assert!(core.durable() < seq);
+    assert_eq!(core.commit_group().unwrap(), Some(seq));
+    assert_eq!(core.stats().unwrap().commits, before + 1);
+}
