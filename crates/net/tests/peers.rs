@@ -11,6 +11,9 @@ use comptoir_net::{DialFailure, Net, NetConfig, NetError, NetEvent, QUEUE_BYTES_
 use comptoir_protocol::id::PeerKey;
 use comptoir_protocol::limits::FRAME_BYTES_MAX;
 
+/// Whom to dial, where, and whether this is the failure to expect.
+type Case = (PeerKey, Vec<String>, fn(&DialFailure) -> bool);
+
 async fn talk_both_ways(choose: fn(&[String]) -> Vec<String>) {
     let (mut alice, mut bob) = (node(1).await, node(2).await);
     alice.meets(&mut bob, choose).await;
@@ -137,7 +140,7 @@ async fn each_dial_that_cannot_succeed_says_why() {
             .open(comptoir_protocol::id::RelayKey(key.0), vec![])
             .is_err()
     });
-    let cases: Vec<(PeerKey, Vec<String>, fn(&DialFailure) -> bool)> = vec![
+    let cases: Vec<Case> = vec![
         (bob, vec!["/ip4/127.0.0.1/tcp/1".into()], |f| {
             matches!(f, DialFailure::Unreachable(_))
         }),

@@ -17,6 +17,9 @@ use comptoir_protocol::limits::FRAME_BYTES_MAX;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+/// Whom to dial, where, and whether this is the failure to expect.
+type Case = (RelayKey, Vec<String>, fn(&DialFailure) -> bool);
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Relay {
@@ -135,7 +138,7 @@ async fn a_link_that_cannot_come_up_says_why_once_and_keeps_trying() {
     let relay = Relay::start(1, None, RelayLimits::default()).await;
     let (plain, _events) = Net::start(NetConfig::loopback(seed(2))).await.unwrap();
     let stranger = RelayKey(plain.local_key().0);
-    let cases: Vec<(RelayKey, Vec<String>, fn(&DialFailure) -> bool)> = vec![
+    let cases: Vec<Case> = vec![
         (stranger, relay.addresses(), |failure| {
             matches!(failure, DialFailure::WrongKey { .. })
         }),
