@@ -88,7 +88,7 @@ impl FromStr for Scope {
 }
 
 /// A named token as the node keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRecord {
     /// Its id.
     pub id: TokenId,

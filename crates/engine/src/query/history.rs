@@ -5,6 +5,7 @@ use comptoir_protocol::body::{Body, BodyHeader, BodyKinds, Content};
 use comptoir_protocol::envelope::Message;
 use comptoir_protocol::id::Lane;
 use comptoir_protocol::place::Place;
+use comptoir_protocol::time::shown_ms;
 
 use super::read;
 use super::threads::outbox_states;
@@ -158,7 +159,7 @@ impl<'v, V: View> Reader<'v, V> {
             lane: part.lane,
             own,
             content,
-            shown_ms: part.wall_ms,
+            shown_ms: shown_ms(part.sent_ms, part.wall_ms),
             arrived_ms: part.wall_ms,
             state: own.then(|| self.state(part.lane, sequence)),
             read: own || sequence <= author.track(part.lane).read,

@@ -44,14 +44,28 @@ record! {
 impl Counts {
     /// Counts messages that a relay stored, or that were fetched from it.
     pub(crate) fn through(&mut self, relay: RelayKey, sent: u64, received: u64) {
-        let known = self.relays.iter().position(|known| known.relay == relay);
-        match known {
-            Some(at) => {
-                self.relays[at].sent += sent;
-                self.relays[at].received += received;
-            }
-            None if self.relays.len() < RELAYS_COUNTED_MAX => self.relays.push(RelayCount { relay, sent, received }),
-            None => {}
+        if let Some(known) = self.relays.iter_mut().find(|known| known.relay == relay) {
+            known.sent += sent;
+            known.received += received;
+        } else if self.relays.len() < RELAYS_COUNTED_MAX {
+            self.relays.push(RelayCount { relay, sent, received });
         }
+    }
+
+    /// These and those of one more step.
+    pub(crate) fn plus(&self, step: &Self) -> Self {
+        let mut sum = Counts {
+            sent: self.sent + step.sent,
+            received: self.received + step.received,
+            sent_direct: self.sent_direct + step.sent_direct,
+            received_direct: self.received_direct + step.received_direct,
+            sent_twice: self.sent_twice + step.sent_twice,
+            received_twice: self.received_twice + step.received_twice,
+            relays: self.relays.clone(),
+        };
+        for through in &step.relays {
+            sum.through(through.relay, through.sent, through.received);
+        }
+        sum
     }
 }

@@ -23,6 +23,8 @@ choice! {
         },
         /// Strangers say hello here.
         1 FrontDoor,
+        /// Keeps this device's boot number, outside our own disk.
+        2 Boot,
     }
 }
 

@@ -135,6 +135,8 @@ record! {
         6 pub late: bool,
         /// Place height of all of them.
         7 pub height: u64,
+        /// Wall time at which the author claims to have written it.
+        8 pub sent_ms: u64,
     }
 }
 

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line: reads the arguments, does the command, turns failures into a sentence and an exit status.
+
+mod args;
+mod connect;
+mod failure;
+mod init;
+mod logs;
+mod node;
+mod output;
+mod people;
+mod phrase;
+mod qr;
+mod relays;
+mod secret;
+mod service;
+mod stdin;
+mod store;
+mod talk;
+mod up;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use self::args::{Arguments, Command, RelayAction, ServiceAction, StoreAction};
+use self::connect::Connection;
+pub(crate) use self::failure::Failure;
+use self::output::Output;
+use crate::home::Home;
+
+/// Runs the command line of this process and returns its exit status.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    if !cfg!(target_os = "linux") {
+        eprintln!("Comptoir's promise that nothing stored is lost was tested on Linux only, not on this system.");
+    }
+    let output = Output::new(arguments.json);
+    match dispatch(arguments, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.say(format!("comptoir: {failure}"));
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments, output: Output) -> Result<(), Failure> {
+    if let Command::Completions { shell } = arguments.command {
+        clap_complete::generate(shell, &mut Arguments::command(), "comptoir", &mut std::io::stdout());
+        return Ok(());
+    }
+    let home = arguments
+        .home
+        .map(Home::new)
+        .or_else(Home::of_user)
+        .ok_or_else(|| Failure::usage("no home: give --home DIR or set COMPTOIR_HOME"))?;
+    match arguments.command {
+        Command::Init(init) => block_on(init::run(output, &home, init)),
+        Command::Up(up) => up::node(output, &home, up),
+        Command::Relay { action: RelayAction::Run { listen, announce, open, exit_with_stdin } } => {
+            up::relay(output, &home, listen, announce, open, exit_with_stdin)
+        }
+        Command::Relay { action: RelayAction::Ticket { mebibytes, boxes, days } } => {
+            relays::ticket(output, &home, mebibytes, boxes, days)
+        }
+        Command::Store { action: StoreAction::Convert { to, unlock } } => store::convert(output, &home, to, &unlock),
+        Command::Service { action: ServiceAction::Install { print } } => service::install(output, &home, print),
+        Command::Logs { follow, last } => logs::print(&home.log(), last, follow),
+        command => block_on(async {
+            let connection = Connection::open(&home, &arguments.persona, output)?;
+            with_daemon(&connection, command).await
+        }),
+    }
+}
+
+/// Commands that ask the daemon.
+async fn with_daemon(connection: &Connection, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Status => node::status(connection).await,
+        Command::Doctor => node::doctor(connection).await,
+        Command::Settings { assignments } => node::settings(connection, assignments).await,
+        Command::Tokens { action } => node::tokens(connection, action).await,
+        Command::Down => node::down(connection).await,
+        Command::Personas { action } => people::personas(connection, action).await,
+        Command::Invite(invite) => people::invite(connection, invite).await,
+        Command::Add(add) => people::add(connection, add).await,
+        Command::Requests => people::requests(connection).await,
+        Command::Accept { request } => people::accept(connection, &request).await,
+        Command::Decline { request, block } => people::decline(connection, &request, block).await,
+        Command::Contacts => people::contacts(connection).await,
+        Command::Rename { who, name } => people::rename(connection, &who, name).await,
+        Command::Mute { who, off } => people::mute(connection, &who, !off).await,
+        Command::Verify { who, matches } => people::verify(connection, &who, matches).await,
+        Command::Block { who, off } => people::block(connection, &who, !off).await,
+        Command::Send(send) => talk::send(connection, send).await,
+        Command::Chat { who, last } => talk::chat(connection, &who, last).await,
+        Command::History { who, last } => talk::history(connection, &who, last).await,
+        Command::Threads => talk::threads(connection).await,
+        Command::DeleteThread { who, yes } => talk::delete(connection, &who, yes).await,
+        Command::Watch { after } => watch::events(connection, after).await,
+        Command::Relay { action } => relays::with_daemon(connection, action).await,
+        Command::Init(_)
+        | Command::Up(_)
+        | Command::Store { .. }
+        | Command::Service { .. }
+        | Command::Logs { .. }
+        | Command::Completions { .. } => Err(Failure::usage("this command needs no daemon")),
+    }
+}
+
+fn block_on<F: Future<Output = Result<(), Failure>>>(work: F) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::general(format!("the runtime did not start: {error}")))?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a command prints: data on stdout, talk on stderr, JSON where it was asked for.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+/// Where a command's words go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// Plain lines, or JSON.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether JSON was asked for.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints data: `value` as one line of JSON, or the lines of `plain`.
+    pub(crate) fn data<T: Serialize>(self, value: &T, plain: impl FnOnce() -> String) {
+        let text = if self.json {
+            serde_json::to_string(value).expect("our own types always turn into JSON")
+        } else {
+            plain()
+        };
+        let mut stdout = io::stdout().lock();
+        // A reader that went away (`| head`) is no error of ours.
+        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+
+    /// Says something to the person at the terminal.
+    pub(crate) fn say(self, text: impl AsRef<str>) {
+        eprintln!("{}", printable(text.as_ref()));
+    }
+}
+
+/// Text that cannot move the cursor, colour the terminal or turn its direction: what strangers wrote is shown,
+/// never obeyed.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_harmless(c) { c } else { '\u{fffd}' }).collect()
+}
+
+fn is_harmless(c: char) -> bool {
+    let turns_direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c == '\n' || c == '\t' || (!c.is_control() && !turns_direction)
+}
+
+/// Whether somebody sits at stdin.
+pub(crate) fn somebody_is_there() -> bool {
+    io::stdin().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_stranger_cannot_drive_the_terminal() {
+        assert_eq!(printable("\u{1b}[2Jhi\u{202e}gnp.exe\r"), "\u{fffd}[2Jhi\u{fffd}gnp.exe\u{fffd}");
+        assert_eq!(printable("deux lignes\net une tabulation\t✓"), "deux lignes\net une tabulation\t✓");
+    }
+}

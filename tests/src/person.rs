@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The person: somebody with a home, a daemon that can be killed, and a command line.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything that needs both sides may take before a story fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary that was built beside this test.
+///
+/// # Panics
+/// When it is not there: build it first, as `cargo xtask test` does.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("tests lie in target/PROFILE/deps");
+    let binary = profile.join("comptoir");
+    assert!(
+        binary.exists(),
+        "{} is missing: cargo build --profile ci -p comptoir",
+        binary.display()
+    );
+    binary
+}
+
+/// A process that ends with the test, however that ends.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts the binary with its stdin held open by us, waits for its first line on stdout, and returns that.
+    pub fn start(mut command: Command) -> (Self, String) {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let mut child = command.spawn().expect("the binary starts");
+        let stdout = child.stdout.take().expect("stdout was piped");
+        let mut lines = BufReader::new(stdout);
+        let mut first = String::new();
+        lines.read_line(&mut first).expect("stdout can be read");
+        // Somebody must read on, or a chatty process would block.
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()).is_ok());
+        assert!(!first.is_empty(), "the process ended before it was ready");
+        (Self { child }, first)
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: nothing of the process runs any more when this returns.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the process was ours to kill");
+        self.child.wait().expect("a killed process ends");
+    }
+
+    /// Closes its stdin and waits for an orderly end.
+    pub fn finish(mut self) {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().expect("the process ends");
+        assert!(status.success(), "the process ended with {status}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Somebody with a home.
+#[derive(Debug)]
+pub struct Person {
+    /// What others call them.
+    pub name: &'static str,
+    home: PathBuf,
+    daemon: Option<Process>,
+}
+
+impl Person {
+    /// Makes a home below `world` with a key file instead of a passphrase.
+    pub fn new(world: &Path, name: &'static str) -> Self {
+        let person = Self {
+            name,
+            home: world.join(name),
+            daemon: None,
+        };
+        let phrase = world.join(format!("{name}.phrase"));
+        person.must(&[
+            "init",
+            "--name",
+            name,
+            "--no-passphrase",
+            "--phrase-file",
+            path(&phrase),
+        ]);
+        person
+    }
+
+    /// The home.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Starts the daemon on loopback and waits until it is ready.
+    pub fn comes_up(&mut self) {
+        let mut command = Command::new(binary());
+        command
+            .arg("--home")
+            .arg(&self.home)
+            .args(["up", "--exit-with-stdin"]);
+        command.args([
+            "--listen",
+            "/ip4/127.0.0.1/tcp/0",
+            "--listen",
+            "/ip4/127.0.0.1/udp/0/quic-v1",
+        ]);
+        self.daemon = Some(Process::start(command).0);
+    }
+
+    /// Starts the daemon so that nobody can dial it: what reaches it comes through relays or its own dials.
+    pub fn comes_up_unreachable(&mut self) {
+        let mut command = Command::new(binary());
+        command
+            .arg("--home")
+            .arg(&self.home)
+            .args(["up", "--exit-with-stdin", "--listen", "none"]);
+        self.daemon = Some(Process::start(command).0);
+    }
+
+    /// `kill -9`.
+    pub fn is_killed(&mut self) {
+        self.daemon.take().expect("the daemon runs").kill();
+    }
+
+    /// An orderly end.
+    pub fn goes_down(&mut self) {
+        self.daemon.take().expect("the daemon runs").finish();
+    }
+
+    /// Runs a command.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with_stdin(arguments, "")
+    }
+
+    /// Runs a command with something on stdin.
+    pub fn run_with_stdin(&self, arguments: &[&str], stdin: &str) -> Output {
+        let mut command = Command::new(binary());
+        command
+            .arg("--home")
+            .arg(&self.home)
+            .arg("--json")
+            .args(arguments);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut pipe = child.stdin.take().expect("stdin was piped");
+        // A command that needs no input may end before it is written.
+        let _ = pipe.write_all(stdin.as_bytes());
+        drop(pipe);
+        child.wait_with_output().expect("the command ends")
+    }
+
+    /// Runs a command that must work, and returns what it printed.
+    pub fn must(&self, arguments: &[&str]) -> Vec<Value> {
+        self.must_with_stdin(arguments, "")
+    }
+
+    /// The same with something on stdin.
+    pub fn must_with_stdin(&self, arguments: &[&str], stdin: &str) -> Vec<Value> {
+        let output = self.run_with_stdin(arguments, stdin);
+        let talk = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{}: {arguments:?} ended with {}: {talk}",
+            self.name,
+            output.status
+        );
+        let text = String::from_utf8(output.stdout).expect("data is text");
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("--json prints JSON"))
+            .collect()
+    }
+
+    /// An invite link.
+    pub fn invites(&self) -> String {
+        let made = self.must(&["invite"]);
+        made[0]["link"]
+            .as_str()
+            .expect("an invite has a link")
+            .to_owned()
+    }
+
+    /// Follows a link.
+    pub fn follows(&self, link: &str) {
+        self.must_with_stdin(&["add", "-"], link);
+    }
+
+    /// Waits for a request and accepts it.
+    pub fn accepts(&self) {
+        let request = wait(&format!("a request for {}", self.name), || {
+            let requests = self.must(&["requests"]);
+            requests[0]
+                .as_array()
+                .and_then(|all| all.first())
+                .and_then(|first| first["id"].as_str())
+                .map(str::to_owned)
+        });
+        self.must(&["accept", &request]);
+    }
+
+    /// Waits until `who` can be written to.
+    pub fn can_write_to(&self, who: &str) {
+        wait(
+            &format!("{} to have a thread with {who}", self.name),
+            || {
+                let contacts = self.must(&["contacts"]);
+                let found = contacts[0]
+                    .as_array()?
+                    .iter()
+                    .find(|contact| contact["name"] == who)?
+                    .clone();
+                found["thread"].as_str().map(|_| ())
+            },
+        );
+    }
+
+    /// Sends one text.
+    pub fn sends(&self, who: &str, text: &str) {
+        self.must(&["send", who, text]);
+    }
+
+    /// Sends each line as a message.
+    pub fn sends_lines(&self, who: &str, lines: &[String]) {
+        let mut text = lines.join("\n");
+        text.push('\n');
+        self.must_with_stdin(&["send", who, "-", "--lines"], &text);
+    }
+
+    /// The texts of a conversation, in its order.
+    pub fn texts_with(&self, who: &str) -> Vec<String> {
+        let history = self.must(&["history", who]);
+        history
+            .iter()
+            .map(|message| message["text"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    /// Waits until the conversation holds `count` texts, and returns them.
+    pub fn sees(&self, who: &str, count: usize) -> Vec<String> {
+        wait(
+            &format!("{} to see {count} messages with {who}", self.name),
+            || {
+                let texts = self.texts_with(who);
+                (texts.len() >= count).then_some(texts)
+            },
+        )
+    }
+
+    /// The node's status.
+    pub fn status(&self) -> Value {
+        self.must(&["status"]).remove(0)
+    }
+}
+
+/// Asks again until there is an answer.
+///
+/// # Panics
+/// After [`PATIENCE`], naming what was waited for.
+pub fn wait<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("test paths are text")
+}
