@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The codec: deterministic CBOR (RFC 8949 §4.2.1), and the only file that turns values into bytes and back.
+//! The codec: deterministic CBOR (RFC 8949 §4.2.1), and the only place that turns values into bytes and back.
 //!
 //! A structure is a map with ascending unsigned field numbers, a choice is an array `[number]` or `[number, content]`,
 //! lengths are definite, integers shortest; there are no floats, tags, nulls or duplicate fields. Every value has one
@@ -8,6 +8,9 @@
 //!
 //! Versions: a field below [`SKIPPABLE_FIELD_MIN`] that the reader does not know stops it with
 //! [`DecodeError::NeedsNewer`]; from there on it is checked for form and skipped.
+
+mod macros;
+mod values;
 
 use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
@@ -414,150 +417,6 @@ fn cause(error: &minicbor::decode::Error, expected: &'static str) -> DecodeError
     }
 }
 
-impl Wire for u64 {
-    fn encode(&self, writer: &mut Writer) {
-        writer.unsigned(*self);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.unsigned()
-    }
-}
-
-impl Wire for u32 {
-    fn encode(&self, writer: &mut Writer) {
-        writer.unsigned(u64::from(*self));
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let got = reader.unsigned()?;
-        Self::try_from(got).map_err(|_| DecodeError::TooLong {
-            what: "a 32-bit number",
-            got,
-            max: Self::MAX.into(),
-        })
-    }
-}
-
-impl Wire for u16 {
-    fn encode(&self, writer: &mut Writer) {
-        writer.unsigned(u64::from(*self));
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let got = reader.unsigned()?;
-        Self::try_from(got).map_err(|_| DecodeError::TooLong {
-            what: "a 16-bit number",
-            got,
-            max: Self::MAX.into(),
-        })
-    }
-}
-
-impl Wire for i64 {
-    fn encode(&self, writer: &mut Writer) {
-        writer.signed(*self);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.signed()
-    }
-}
-
-impl Wire for bool {
-    fn encode(&self, writer: &mut Writer) {
-        writer.boolean(*self);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.boolean()
-    }
-}
-
-impl Wire for String {
-    fn encode(&self, writer: &mut Writer) {
-        writer.text(self);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.text().map(str::to_owned)
-    }
-}
-
-/// Bytes, as one byte string (`u8` alone is never written, so this does not meet the list of values below).
-impl Wire for Vec<u8> {
-    fn encode(&self, writer: &mut Writer) {
-        writer.bytes(self);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.bytes().map(<[u8]>::to_vec)
-    }
-}
-
-impl<T: Wire> Wire for Vec<T> {
-    fn encode(&self, writer: &mut Writer) {
-        writer.open_array(self.len() as u64);
-        for value in self {
-            value.encode(writer);
-        }
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        // Grown as values arrive: the claimed count allocates nothing.
-        let mut values = Self::new();
-        for _ in 0..reader.open_array()? {
-            values.push(T::decode(reader)?);
-        }
-        reader.close();
-        Ok(values)
-    }
-}
-
-/// A boxed value is the value.
-impl<T: Wire> Wire for Box<T> {
-    fn encode(&self, writer: &mut Writer) {
-        T::encode(self, writer);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        T::decode(reader).map(Self::new)
-    }
-}
-
-impl<const N: usize> Wire for [u8; N] {
-    fn encode(&self, writer: &mut Writer) {
-        writer.bytes(self);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Self::try_from(reader.bytes()?).map_err(|_| DecodeError::WrongType {
-            expected: "bytes of a fixed length",
-        })
-    }
-}
-
-/// A pair is an array of two.
-impl<A: Wire, B: Wire> Wire for (A, B) {
-    fn encode(&self, writer: &mut Writer) {
-        writer.open_array(2);
-        self.0.encode(writer);
-        self.1.encode(writer);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        expect_array(reader, 2)?;
-        let pair = (A::decode(reader)?, B::decode(reader)?);
-        reader.close();
-        Ok(pair)
-    }
-}
-
-/// A triple is an array of three.
-impl<A: Wire, B: Wire, C: Wire> Wire for (A, B, C) {
-    fn encode(&self, writer: &mut Writer) {
-        writer.open_array(3);
-        self.0.encode(writer);
-        self.1.encode(writer);
-        self.2.encode(writer);
-    }
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        expect_array(reader, 3)?;
-        let triple = (A::decode(reader)?, B::decode(reader)?, C::decode(reader)?);
-        reader.close();
-        Ok(triple)
-    }
-}
-
 /// Opens an array that must hold exactly `length` values.
 pub fn expect_array(reader: &mut Reader<'_>, length: u64) -> Result<(), DecodeError> {
     if reader.open_array()? == length {
@@ -580,111 +439,6 @@ pub fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), DecodeE
             max: max as u64,
         })
     }
-}
-
-/// Writes [`Wire`] for a structure: `wire_map!(Type { 0 => field, 1 => other })`, numbers ascending, optional fields left
-/// out when `None`. With `check = path`, `path(&value)` may still refuse what was read.
-#[macro_export]
-macro_rules! wire_map {
-    ($type:ty { $($number:literal => $field:ident),* $(,)? } $(, check = $check:path)?) => {
-        impl $crate::codec::Wire for $type {
-            fn encode(&self, writer: &mut $crate::codec::Writer) {
-                writer.open_map(0 $(+ u64::from(!$crate::codec::Field::is_absent(&self.$field)))*);
-                $( writer.field($number, &self.$field); )*
-            }
-            fn decode(reader: &mut $crate::codec::Reader<'_>) -> Result<Self, $crate::error::DecodeError> {
-                #[allow(unused_mut, reason = "an empty structure has no fields to read")]
-                let mut map = reader.open_map()?;
-                $( let $field = reader.field(&mut map, $number)?; )*
-                reader.close_map(map)?;
-                let value = Self { $($field),* };
-                $( $check(&value)?; )?
-                Ok(value)
-            }
-        }
-    };
-}
-
-/// Writes [`Wire`] for an enum without content: `wire_number!(Type, "what it is" { 0 => A, 1 => B })`.
-#[macro_export]
-macro_rules! wire_number {
-    ($type:ty, $what:literal { $($number:literal => $variant:ident),* $(,)? }) => {
-        impl $type {
-            /// The released number.
-            #[must_use]
-            pub fn number(self) -> u64 {
-                match self { $( Self::$variant => $number, )* }
-            }
-        }
-        impl $crate::codec::Wire for $type {
-            fn encode(&self, writer: &mut $crate::codec::Writer) {
-                writer.unsigned(self.number());
-            }
-            fn decode(reader: &mut $crate::codec::Reader<'_>) -> Result<Self, $crate::error::DecodeError> {
-                match reader.unsigned()? {
-                    $( $number => Ok(Self::$variant), )*
-                    number => Err($crate::error::DecodeError::UnknownNumber { what: $what, number }),
-                }
-            }
-        }
-    };
-}
-
-/// Writes [`Wire`] for an enum with content: `wire_choice!(Type, "what it is" { 0 => A, 1 => B(value), 2 => C { 0 => x } })`.
-/// On the wire `[0]`, `[1, value]`, `[2, {0: x}]`.
-#[macro_export]
-macro_rules! wire_choice {
-    ($type:ty, $what:literal {
-        $( $number:literal => $variant:ident $( ( $value:ident ) )? $( { $($key:literal => $field:ident),* $(,)? } )? ),* $(,)?
-    }) => {
-        impl $type {
-            /// The released number of this choice.
-            #[must_use]
-            pub fn number(&self) -> u64 {
-                match self { $( Self::$variant { .. } => $number, )* }
-            }
-        }
-        impl $crate::codec::Wire for $type {
-            fn encode(&self, writer: &mut $crate::codec::Writer) {
-                match self {
-                    $( Self::$variant $( ( $value ) )? $( { $($field),* } )? => {
-                        writer.open_array(1 $( + { let _ = $value; 1 } )? $( + { $( let _ = $field; )* 1 } )?);
-                        writer.unsigned($number);
-                        $( $crate::codec::Wire::encode($value, writer); )?
-                        $(
-                            writer.open_map(0 $(+ u64::from(!$crate::codec::Field::is_absent($field)))*);
-                            $( writer.field($key, $field); )*
-                        )?
-                    } )*
-                }
-            }
-            fn decode(reader: &mut $crate::codec::Reader<'_>) -> Result<Self, $crate::error::DecodeError> {
-                let length = reader.open_array()?;
-                if length == 0 {
-                    return Err($crate::error::DecodeError::WrongType { expected: "a number in front" });
-                }
-                let number = reader.unsigned()?;
-                let value = match number {
-                    $( $number => {
-                        if length != 1 $( + { stringify!($value); 1 } )? $( + { $( stringify!($field); )* 1 } )? {
-                            return Err($crate::error::DecodeError::WrongType { expected: $what });
-                        }
-                        $( let $value = $crate::codec::Wire::decode(reader)?; )?
-                        $(
-                            #[allow(unused_mut, reason = "an empty structure has no fields to read")]
-                            let mut map = reader.open_map()?;
-                            $( let $field = reader.field(&mut map, $key)?; )*
-                            reader.close_map(map)?;
-                        )?
-                        Self::$variant $( ( $value ) )? $( { $($field),* } )?
-                    } )*
-                    number => return Err($crate::error::DecodeError::UnknownNumber { what: $what, number }),
-                };
-                reader.close();
-                Ok(value)
-            }
-        }
-    };
 }
 
 #[cfg(test)]

@@ -3,14 +3,13 @@
 //!
 //! On a stream each frame has its length in front, four bytes big-endian, at most [`crate::limits::FRAME_BYTES_MAX`].
 
-mod mailbox;
+mod answer;
 mod peer;
+mod request;
 
-pub use mailbox::{
-    Admission, AnswerFrame, BlobRight, BoxKind, ErrorCode, Item, RelayAnswer, RelayInfo,
-    RelayRequest, SignedRequest, StoreReceipt,
-};
+pub use answer::{AnswerFrame, ErrorCode, Item, RelayAnswer, RelayInfo, StoreReceipt};
 pub use peer::{PeerFrame, RefusalReason, Sealed, Versions};
+pub use request::{Admission, BlobRight, BoxKind, RelayRequest, SignedRequest};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,9 @@
 //! The samples: one value of everything that has bytes, for the tests that hold for all of them.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod frames;
 mod hostile;
+mod people;
 mod sources;
 mod values;
 mod vectors;
@@ -25,6 +27,8 @@ use crate::signed::{Signable, Signed};
 use crate::ticket::Ticket;
 use crate::time::Time;
 
+pub(crate) use frames::*;
+pub(crate) use people::*;
 pub(crate) use values::*;
 
 /// One value with its bytes, and how to read it again.

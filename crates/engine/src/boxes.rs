@@ -48,6 +48,12 @@ impl Turn<'_> {
         self.make_box(persona, relay, Purpose::FrontDoor, owner)
     }
 
+    /// Begins the box that keeps our boot number.
+    pub(crate) fn make_boot_box(&mut self, persona: u16, relay: u32) -> Result<u32, EngineError> {
+        let owner = Secret::new(self.random());
+        self.make_box(persona, relay, Purpose::Boot, owner)
+    }
+
     /// Begins a box for a contact.
     pub(crate) fn make_contact_box(&mut self, contact: u32, relay: u32) -> Result<(), EngineError> {
         let mut row = self.contact(contact)?;
@@ -112,6 +118,7 @@ impl Turn<'_> {
                 let (kind, lane) = match own_box.purpose {
                     Purpose::FrontDoor => (BoxKind::FrontDoor, Lane::Service),
                     Purpose::Contact { lane, .. } => (BoxKind::Thread, lane),
+                    Purpose::Boot => (BoxKind::Boot, Lane::Service),
                 };
                 let (owner, readers) = (public_of(&own_box.owner), vec![public_of(&relay.reader)]);
                 let ticket = relay.ticket.clone();
@@ -168,7 +175,7 @@ impl Turn<'_> {
                 if own_box.stage == BoxStage::Creating {
                     own_box.stage = match own_box.purpose {
                         Purpose::Contact { .. } => BoxStage::Granting,
-                        Purpose::FrontDoor => BoxStage::Ready,
+                        Purpose::FrontDoor | Purpose::Boot => BoxStage::Ready,
                     };
                 }
                 self.put(Key::of(key::BOX).u32(number), &own_box);
@@ -199,7 +206,7 @@ impl Turn<'_> {
     }
 
     /// The relay does not know the box any more: a new one takes its place, and whoever wrote there is told.
-    fn on_box_lost(&mut self, number: u32, mut own_box: OwnBox) -> Result<(), EngineError> {
+    pub(crate) fn on_box_lost(&mut self, number: u32, mut own_box: OwnBox) -> Result<(), EngineError> {
         if let Some(ids) = own_box.ids.take() {
             self.memory.boxes.remove(&ids.rid);
         }
@@ -213,14 +220,19 @@ impl Turn<'_> {
         let Some(ids) = own_box.ids else { return Ok(()) };
         let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
         let relay_key = relay.descriptor.key;
+        if own_box.purpose == Purpose::Boot {
+            self.memory.boot_boxes.insert(own_box.relay, number);
+            self.raise_boot(own_box.relay, &mut relay);
+            return Ok(());
+        }
         let link = BoxLink { own_box: number, relay: relay_key, after: 0, fetching: false, again: false };
         self.memory.boxes.insert(ids.rid, link);
         // Boxes made together share one subscription.
         self.memory.timers.set_earlier(Timer::Relay { relay: own_box.relay }, self.now.mono_ms + 50);
         match own_box.purpose {
+            Purpose::Boot => Ok(()),
             Purpose::FrontDoor => {
                 self.memory.doors.insert((own_box.persona, own_box.relay), number);
-                self.raise_boot(own_box.relay, &mut relay);
                 self.tell_all(own_box.persona)
             }
             Purpose::Contact { contact, .. } => {
@@ -241,6 +253,7 @@ impl Turn<'_> {
             own_box.stage = BoxStage::Deleting;
             self.put(Key::of(key::BOX).u32(number), &own_box);
             self.memory.doors.remove(&(own_box.persona, relay));
+            self.memory.boot_boxes.remove(&relay);
             // Contacts away keep writing there until they hear of it: what comes until tomorrow is still fetched.
             self.memory.timers.set(Timer::OwnBox { own_box: number }, self.now.mono_ms + DAY_MS);
         }
@@ -374,6 +387,7 @@ impl Turn<'_> {
                 let source = Source::Box { rid, sequence: item.sequence, contact: 0, lane: Lane::Service };
                 return self.on_sealed_hello(&item.blob, source);
             }
+            Purpose::Boot => return Ok(()),
             Purpose::Contact { contact, lane } => (contact, lane),
         };
         let source = Source::Box { rid, sequence: item.sequence, contact, lane };
@@ -416,7 +430,7 @@ impl Turn<'_> {
 fn capability(own_box: &OwnBox, grant: &Granted, relay: &Relay, ids: BoxIds) -> Capability {
     let lane = match own_box.purpose {
         Purpose::Contact { lane, .. } => lane,
-        Purpose::FrontDoor => Lane::Service,
+        Purpose::FrontDoor | Purpose::Boot => Lane::Service,
     };
     Capability {
         relay: relay.descriptor.clone(),

@@ -75,6 +75,9 @@ impl Turn<'_> {
 
     /// A relay answered to the raised boot number.
     pub(crate) fn on_boot_answer(&mut self, number: u32, expected: u64, next: u64, answer: &RelayAnswer) -> Result<(), EngineError> {
+        if *answer == RelayAnswer::Denied {
+            return self.on_boot_lost(number);
+        }
         let RelayAnswer::Boot { current, set } = *answer else { return Ok(()) };
         let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(number))? else { return Ok(()) };
         let persona = relay.persona;
@@ -95,6 +98,15 @@ impl Turn<'_> {
             self.event(Event::CloneSuspected { persona, ours: expected, seen: current });
         }
         Ok(())
+    }
+
+    /// The relay does not know our boot box any more: it lost it, and a number that a clone raised with it.
+    fn on_boot_lost(&mut self, number: u32) -> Result<(), EngineError> {
+        let Some(own_box) = self.memory.boot_boxes.remove(&number) else { return Ok(()) };
+        match self.box_row(own_box)? {
+            Some(row) => self.on_box_lost(own_box, row),
+            None => Ok(()),
+        }
     }
 
     /// No other copy of this persona's device is ahead: what waited is encrypted and sent.

@@ -98,6 +98,7 @@ impl Turn<'_> {
         let envelopes = &loaded.thread.authors[author].envelopes;
         if envelopes.contains(parcel.sequence) {
             self.memory.counters.duplicates += 1;
+            self.counted.received_twice += 1;
             self.owe_acknowledgement(&mut loaded);
             self.put_thread(loaded);
             self.confirm(source);
@@ -317,12 +318,14 @@ impl Turn<'_> {
             first,
             height,
             wall_ms: self.now.wall_ms,
+            sent_ms: batch.sent_ms,
             messages: &batch.messages,
             silent: &silent,
             held_back,
             late,
         };
         self.place(loaded, &placed);
+        self.count_received(shown, source);
         self.tell_of_batch(loaded, device, lane, (first, to), last, held_back, shown);
         Ok(true)
     }
@@ -356,6 +359,18 @@ impl Turn<'_> {
         } else if shown > 0 {
             loaded.thread.unread += shown;
             self.event(Event::MessagesReceived { persona, thread, author, lane, from, to, late });
+        }
+    }
+
+    fn count_received(&mut self, shown: u64, source: Source) {
+        self.counted.received += shown;
+        match source {
+            Source::Peer { .. } => self.counted.received_direct += shown,
+            Source::Box { rid, .. } => {
+                if let Some(link) = self.memory.boxes.get(&rid) {
+                    self.counted.through(link.relay, 0, shown);
+                }
+            }
         }
     }
 

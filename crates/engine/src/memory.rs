@@ -8,6 +8,7 @@ use comptoir_protocol::id::{AccountId, Lane, PeerKey, RelayKey, Rid, ThreadId};
 use comptoir_protocol::identity::Endpoint;
 
 use crate::journaled::Journaled;
+use crate::seam::event::RelayCondition;
 use crate::timers::Timers;
 
 /// Numbers that count on within this process.
@@ -40,8 +41,6 @@ pub(crate) struct Peer {
     pub(crate) last_in: u64,
     /// Numbers that came in and are not dealt with.
     pub(crate) pending_in: BTreeSet<u64>,
-    /// A `Committed` is due at the end of the step.
-    pub(crate) confirm: bool,
     /// Until when it is not dialed again.
     pub(crate) dial_after_ms: u64,
     /// Dials that came to nothing, one after the other.
@@ -58,7 +57,6 @@ pub(crate) struct Flight {
     pub(crate) thread: u32,
     pub(crate) envelope: u64,
     pub(crate) bytes: usize,
-    pub(crate) since_ms: u64,
 }
 
 /// How a contact's outbox is being delivered. Only contacts with something in the outbox have one.
@@ -84,8 +82,10 @@ pub(crate) struct RelayLink {
     pub(crate) calls: usize,
     /// Calls that came to nothing, one after the other.
     pub(crate) failures: u32,
-    /// Until when only needed calls are made.
+    /// Until when no calls are made.
     pub(crate) quiet_until_ms: u64,
+    /// The condition last told.
+    pub(crate) told: Option<RelayCondition>,
 }
 
 /// A box of ours, as fetched.
@@ -124,7 +124,6 @@ pub(crate) enum Call {
     Fetch { rid: Rid },
     Ack,
     Boot { relay: u32, expected: u64, next: u64 },
-    Packages { relay: u32 },
 }
 
 /// A call on its way.
@@ -229,10 +228,14 @@ pub(crate) struct Memory {
     pub(crate) calls: Journaled<u64, Pending>,
     /// Outbox rows a put is under way for: (thread, envelope, relay).
     pub(crate) putting: Journaled<(u32, u64, RelayKey), ()>,
+    /// Outbox rows that went out once in this process.
+    pub(crate) tried: Journaled<(u32, u64), ()>,
     /// By thread, author and envelope number.
     pub(crate) held: Journaled<(ThreadId, [u8; 32], u64), Held>,
     /// Relays that confirmed a boot number in this process.
     pub(crate) booted: Journaled<u32, ()>,
+    /// Boxes in use that keep our boot numbers, by relay.
+    pub(crate) boot_boxes: Journaled<u32, u32>,
     /// Front doors in use, by persona and relay.
     pub(crate) doors: Journaled<(u16, u32), u32>,
     /// Boxes to be fetched from, by relay.
@@ -263,9 +266,11 @@ macro_rules! each_map {
         $memory.boxes.$method();
         $memory.calls.$method();
         $memory.putting.$method();
+        $memory.tried.$method();
         $memory.held.$method();
         $memory.booted.$method();
         $memory.fetch_due.$method();
+        $memory.boot_boxes.$method();
         $memory.doors.$method();
         $memory.asking.$method();
         $memory.boots.$method();

@@ -63,6 +63,12 @@ fn recall_boxes(view: &dyn View, memory: &mut Memory) -> Result<(), EngineError>
     for (row_key, row) in view.scan(Scan::all(Key::of(key::BOX)))? {
         let own_box: OwnBox = read_row(&row_key, &row)?;
         let (Some(number), Some(relay), Some(ids)) = (u32_at(&row_key, 1), relays.get(&own_box.relay), own_box.ids) else { continue };
+        if own_box.purpose == Purpose::Boot {
+            if own_box.stage == BoxStage::Ready {
+                memory.boot_boxes.insert(own_box.relay, number);
+            }
+            continue;
+        }
         if matches!(own_box.stage, BoxStage::Ready | BoxStage::Deleting | BoxStage::Granting) {
             let link = BoxLink { own_box: number, relay: *relay, after: 0, fetching: false, again: false };
             memory.boxes.insert(ids.rid, link);

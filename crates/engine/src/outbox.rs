@@ -164,7 +164,10 @@ impl Turn<'_> {
     fn send_direct(&mut self, thread: u32, envelope: u64, state: &OutboxState, peer: PeerKey) -> Result<bool, EngineError> {
         let Some(parcel) = self.sealed_parcel(thread, envelope, state)? else { return Ok(false) };
         let bytes = parcel.len() + PARCEL_ROOM_BYTES;
-        let since_ms = self.now.mono_ms;
+        if state.cargo == Cargo::Messages && (!state.stored.is_empty() || self.has_tried(thread, envelope)) {
+            self.counted.sent_twice += state.to + 1 - state.from;
+        }
+        self.memory.tried.insert((thread, envelope), ());
         let base = self.memory.numbers.frame_base;
         let number = self.memory.peers.change(&peer, |link| {
             link.next_out = link.next_out.max(base) + 1;
@@ -172,7 +175,7 @@ impl Turn<'_> {
             link.next_out
         });
         let Some(number) = number else { return Ok(false) };
-        self.memory.flights.insert((peer, number), Flight { thread, envelope, bytes, since_ms });
+        self.memory.flights.insert((peer, number), Flight { thread, envelope, bytes });
         self.memory.flying.insert((thread, envelope), (peer, number));
         let parcel = Parcel::from_bytes(&parcel).map_err(|error| EngineError::Crypto(error.to_string()))?;
         self.send(peer, &PeerFrame::Deliver { number, parcel });
@@ -218,6 +221,10 @@ impl Turn<'_> {
                     return Ok(());
                 }
                 let Some(parcel) = self.sealed_parcel(thread, envelope, &state)? else { return Ok(()) };
+                if state.cargo == Cargo::Messages && (!state.stored.is_empty() || self.has_tried(thread, envelope)) {
+                    self.counted.sent_twice += state.to + 1 - state.from;
+                }
+                self.memory.tried.insert((thread, envelope), ());
                 self.put_at_relay(number, thread, envelope, route, parcel)?;
             }
             self.memory.deliveries.change(&number, |delivery| delivery.next_put = envelope + 1);
@@ -265,6 +272,9 @@ impl Turn<'_> {
                 if !state.stored.contains(&relay) {
                     state.stored.push(relay);
                     self.put(row, &state);
+                    if state.cargo == Cargo::Messages {
+                        self.counted.through(relay, state.to + 1 - state.from, 0);
+                    }
                     if state.stored.len() == 1 && state.cargo == Cargo::Messages {
                         let persona = self.contact(contact)?.persona;
                         let OutboxState { lane, from, to, .. } = state;
@@ -338,6 +348,7 @@ impl Turn<'_> {
         let (persona, contact) = (loaded.thread.persona, loaded.thread.contact);
         self.put_thread(loaded);
         for (lane, from, to) in runs {
+            self.counted.sent_direct += to + 1 - from;
             self.event(Event::MessagesMoved { persona, thread, lane, from, to, state: MessageState::Delivered });
         }
         if let Some(contact) = contact {
@@ -379,12 +390,17 @@ impl Turn<'_> {
         Ok(())
     }
 
+    fn has_tried(&self, thread: u32, envelope: u64) -> bool {
+        self.memory.tried.contains(&(thread, envelope))
+    }
+
     fn remove_row(&mut self, loaded: &mut Loaded, envelope: u64, state: &OutboxState) {
         self.delete(Key::of(key::OUTBOX_BODY).u32(loaded.number).u64(envelope));
         self.delete(state_key(loaded.number, envelope));
         loaded.thread.outbox_bytes = loaded.thread.outbox_bytes.saturating_sub(state.bytes);
         loaded.thread.outbox_count = loaded.thread.outbox_count.saturating_sub(1);
         loaded.dirty = true;
+        self.memory.tried.remove(&(loaded.number, envelope));
         if let Some((peer, number)) = self.memory.flying.get(&(loaded.number, envelope)).copied()
             && let Some(flight) = self.memory.flights.get(&(peer, number)).copied()
         {

@@ -29,7 +29,6 @@ const MESSAGE_ROOM_BYTES: usize = 16;
 pub(crate) struct Appended {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    pub(crate) arrival: u64,
     pub(crate) batch: Batch,
 }
 
@@ -40,6 +39,7 @@ pub(crate) struct Placed<'m> {
     pub(crate) first: u64,
     pub(crate) height: u64,
     pub(crate) wall_ms: u64,
+    pub(crate) sent_ms: u64,
     pub(crate) messages: &'m [Message],
     pub(crate) silent: &'m [bool],
     pub(crate) held_back: bool,
@@ -80,6 +80,7 @@ impl Turn<'_> {
             let appended = self.append_own(&mut loaded, lane, group, false)?;
             first = if first == 0 { appended.from } else { first };
             last = appended.to;
+            self.counted.sent += appended.batch.messages.len() as u64;
             self.enqueue_batch(&mut loaded, appended)?;
         }
         let author = loaded.thread.authors[0].device;
@@ -127,24 +128,25 @@ impl Turn<'_> {
             first,
             height,
             wall_ms: self.now.wall_ms,
+            sent_ms: self.now.wall_ms,
             messages: &batch.messages,
             silent: &vec![silent; batch.messages.len()],
             held_back: false,
             late: false,
         };
-        let arrival = self.place(loaded, &placed);
-        Ok(Appended { from: first, to, arrival, batch })
+        self.place(loaded, &placed);
+        Ok(Appended { from: first, to, batch })
     }
 
     /// Writes a batch into the history: its rows by arrival, an entry by place and one by sequence.
-    pub(crate) fn place(&mut self, loaded: &mut Loaded, placed: &Placed<'_>) -> u64 {
-        let Placed { author, lane, first, height, wall_ms, messages, silent, held_back, late } = *placed;
+    pub(crate) fn place(&mut self, loaded: &mut Loaded, placed: &Placed<'_>) {
+        let Placed { author, lane, first, height, wall_ms, sent_ms, messages, silent, held_back, late } = *placed;
         let number = loaded.number;
         let arrival = loaded.thread.arrival_next;
         loaded.thread.arrival_next += 1;
         loaded.thread.last_ms = loaded.thread.last_ms.max(wall_ms);
         loaded.dirty = true;
-        let part = |from, items| RunPart { author, lane, from, wall_ms, items, held_back, late, height };
+        let part = |from, items| RunPart { author, lane, from, wall_ms, items, held_back, late, height, sent_ms };
         let (mut items, mut bytes, mut from, mut parts) = (Vec::new(), 0, first, 0u16);
         for (sequence, (message, silent)) in (first..).zip(messages.iter().zip(silent)) {
             let size = message.body.len() + MESSAGE_ROOM_BYTES;
@@ -162,7 +164,6 @@ impl Turn<'_> {
         self.put(by_place, &PlaceEntry { arrival, to, author });
         let by_sequence = Key::of(key::SEQUENCE).u32(number).u16(author).u8(lane_byte(lane)).u64(to);
         self.put(by_sequence, &SequenceEntry { arrival, from: first, height });
-        arrival
     }
 
     /// Puts a batch into the outbox: encrypted at once when no other copy of this device can be writing, else when that

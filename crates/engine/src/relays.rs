@@ -110,7 +110,7 @@ impl Turn<'_> {
             (Call::Grant { own_box }, Ok(answer)) => self.on_granted(own_box, &answer),
             (Call::Revoke { own_box }, Ok(answer)) => self.on_revoked(own_box, &answer),
             (Call::Delete { own_box }, Ok(answer)) => self.on_deleted(own_box, &answer),
-            (Call::Subscribe, Ok(_)) | (Call::Ack | Call::Packages { .. }, _) => Ok(()),
+            (Call::Subscribe, Ok(_)) | (Call::Ack, _) => Ok(()),
             (Call::Subscribe, Err(Unreachable)) => Ok(()),
             (Call::Fetch { rid }, Ok(answer)) => self.on_fetched(relay, rid, answer),
             (Call::Fetch { rid }, Err(Unreachable)) => {
@@ -191,6 +191,10 @@ impl Turn<'_> {
     }
 
     pub(crate) fn tell_condition(&mut self, key_of: RelayKey, condition: RelayCondition) -> Result<(), EngineError> {
+        let told = self.memory.relays.change(&key_of, |link| link.told.replace(condition));
+        if told == Some(Some(condition)) {
+            return Ok(());
+        }
         for (number, mut relay) in self.own_relays()?.into_iter().filter(|(_, row)| row.descriptor.key == key_of) {
             if relay.condition != condition {
                 relay.condition = condition;
@@ -215,7 +219,7 @@ impl Turn<'_> {
         for own_box in unfinished {
             self.advance_box(own_box)?;
         }
-        if !relay.leaving && self.front_door_at(relay.persona, number)?.is_some() {
+        if !relay.leaving && self.memory.boot_boxes.contains(&number) {
             self.raise_boot(number, &mut relay);
         }
         self.subscribe(number, &relay);
@@ -255,6 +259,7 @@ impl Turn<'_> {
         self.put(Key::of(key::RELAY).u32(number), &relay);
         self.state_relay(persona, descriptor, true)?;
         self.make_front_door(persona, number)?;
+        self.make_boot_box(persona, number)?;
         for (contact, _) in self.contacts_of(persona)? {
             self.make_contact_box(contact, number)?;
         }

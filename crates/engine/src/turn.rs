@@ -13,6 +13,7 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::bodies::Told;
 use crate::memory::Memory;
+use crate::rows::counts::Counts;
 use crate::rows::key::{self, Key};
 use crate::rows::record::{from_row, to_row};
 use crate::seam::config::Config;
@@ -40,6 +41,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) confirmed: BTreeSet<PeerKey>,
     /// Items that relays may drop, acknowledged at the end of the step.
     pub(crate) fetched: BTreeMap<Rid, Vec<u64>>,
+    /// How messages went in this step.
+    pub(crate) counted: Counts,
 }
 
 impl<'a> Turn<'a> {
@@ -64,6 +67,7 @@ impl<'a> Turn<'a> {
             told: Vec::new(),
             confirmed: BTreeSet::new(),
             fetched: BTreeMap::new(),
+            counted: Counts::default(),
         }
     }
 
@@ -71,6 +75,11 @@ impl<'a> Turn<'a> {
     pub(crate) fn finish(mut self) -> Result<Step, EngineError> {
         self.flush_answers()?;
         self.settle_threads()?;
+        if self.counted != Counts::default() {
+            let before: Counts = self.load(Key::of(key::COUNTS))?.unwrap_or_default();
+            let after = before.plus(&self.counted);
+            self.put(Key::of(key::COUNTS), &after);
+        }
         let Turn { mut step, writes, used, cache, memory, config, .. } = self;
         for (_, loaded) in used {
             cache.put(loaded);

@@ -11,7 +11,9 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use comptoir_kv::{EngineKind, Kv, Options};
-use comptoir_mailbox::{Config, Done, Incoming, KvMailbox, Limits, MailboxError, MailboxWriter, Outcome};
+use comptoir_mailbox::{
+    Config, Done, Incoming, KvMailbox, Limits, MailboxError, MailboxWriter, Outcome,
+};
 use comptoir_protocol::capability::{ALL_HOURS, CapabilityTerms, RelayCapability};
 use comptoir_protocol::frame::{BoxKind, RelayAnswer, RelayRequest, SignedRequest};
 use comptoir_protocol::id::{CapabilityId, Lane, Mid, RelayKey, Rid, Sid};
@@ -39,9 +41,15 @@ struct Relay {
 }
 
 fn now() -> Time {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-    Time { wall_ms, mono_ms: wall_ms, boot: [0; 16] }
+    Time {
+        wall_ms,
+        mono_ms: wall_ms,
+        boot: [0; 16],
+    }
 }
 
 fn main() -> Fallible<()> {
@@ -57,10 +65,16 @@ fn main() -> Fallible<()> {
     let commits = kv.stats()?.commits;
     let (stored, elapsed) = relay.put_for(Duration::from_secs(seconds))?;
     let commits = kv.stats()?.commits - commits;
-    println!("mailbox.put_rate      {:.0} /s  ({stored} items, {commits} commits)", per_second(stored, elapsed));
+    println!(
+        "mailbox.put_rate      {:.0} /s  ({stored} items, {commits} commits)",
+        per_second(stored, elapsed)
+    );
     println!("disk                  {} MiB", kv.stats()?.disk_bytes >> 20);
     let (fetched, elapsed) = relay.fetch_all()?;
-    println!("mailbox.fetch_rate    {:.0} /s  ({fetched} items)", per_second(fetched, elapsed));
+    println!(
+        "mailbox.fetch_rate    {:.0} /s  ({fetched} items)",
+        per_second(fetched, elapsed)
+    );
     Ok(())
 }
 
@@ -85,9 +99,20 @@ fn fdatasync_rate(folder: &Path) -> Fallible<f64> {
 impl Relay {
     fn start(kv: Arc<dyn Kv>) -> Fallible<Self> {
         let key = SigningKey::from_bytes(&[9; 32]);
-        let limits = Limits { disk_bytes_max: 1 << 40, ..Limits::default() };
-        let config = Config { key: key.clone(), addresses: Vec::new(), open: true, limits };
-        let writer = MailboxWriter::start(KvMailbox::open(kv, config)?, ChaCha20Rng::from_seed([1; 32]))?;
+        let limits = Limits {
+            disk_bytes_max: 1 << 40,
+            ..Limits::default()
+        };
+        let config = Config {
+            key: key.clone(),
+            addresses: Vec::new(),
+            open: true,
+            limits,
+        };
+        let writer = MailboxWriter::start(
+            KvMailbox::open(kv, config)?,
+            ChaCha20Rng::from_seed([1; 32]),
+        )?;
         let mut relay = Self {
             writer,
             key: RelayKey(public_key(&key).0),
@@ -106,7 +131,11 @@ impl Relay {
     }
 
     /// Sends requests, many under way at once, and hands each answer to `on_answer`.
-    fn send_all(&self, requests: Vec<SignedRequest>, mut on_answer: impl FnMut(Done)) -> Fallible<()> {
+    fn send_all(
+        &self,
+        requests: Vec<SignedRequest>,
+        mut on_answer: impl FnMut(Done),
+    ) -> Fallible<()> {
         let (sender, answers) = sync_channel::<Result<Done, MailboxError>>(UNDER_WAY);
         let mut under_way = 0;
         for request in requests {
@@ -116,7 +145,11 @@ impl Relay {
             }
             let incoming = Incoming::open(&request, &self.key, &CHALLENGE).map_err(|_| "denied")?;
             let sender = sender.clone();
-            self.writer.submit(incoming, now(), Box::new(move |done| drop(sender.send(done))))?;
+            self.writer.submit(
+                incoming,
+                now(),
+                Box::new(move |done| drop(sender.send(done))),
+            )?;
             under_way += 1;
         }
         for _ in 0..under_way {
@@ -170,7 +203,12 @@ impl Relay {
             max_bytes: 65_536,
             not_after_ms: u64::MAX,
         };
-        RelayCapability { capability: self.capability, writer: public_key(&self.client), terms, lane: Lane::Service }
+        RelayCapability {
+            capability: self.capability,
+            writer: public_key(&self.client),
+            terms,
+            lane: Lane::Service,
+        }
     }
 
     /// Deposits into random boxes from two threads that prove the signatures, as a relay's streams do.
@@ -214,16 +252,33 @@ impl Relay {
         let mut blob = vec![0; ITEM_BYTES];
         rng.fill_bytes(&mut blob);
         let (_, sid) = self.boxes[rng.next_u32() as usize % self.boxes.len()];
-        RelayRequest::Put { sid, capability: self.capability, mid: Mid(mid), expires_s: 86_400, blob }
+        RelayRequest::Put {
+            sid,
+            capability: self.capability,
+            mid: Mid(mid),
+            expires_s: 86_400,
+            blob,
+        }
     }
 
     /// Reads every box to its end, a first page each.
     fn fetch_all(&mut self) -> Fallible<(usize, Duration)> {
         let client = self.client.clone();
-        let requests: Vec<_> = self.boxes.clone().into_iter().map(|(rid, _)| {
-            let fetch = RelayRequest::Fetch { rid, after_sequence: 0, items_max: u16::MAX, bytes_max: u32::MAX, wait_s: 0 };
-            self.signed(&client, &fetch)
-        }).collect();
+        let requests: Vec<_> = self
+            .boxes
+            .clone()
+            .into_iter()
+            .map(|(rid, _)| {
+                let fetch = RelayRequest::Fetch {
+                    rid,
+                    after_sequence: 0,
+                    items_max: u16::MAX,
+                    bytes_max: u32::MAX,
+                    wait_s: 0,
+                };
+                self.signed(&client, &fetch)
+            })
+            .collect();
         let (start, mut fetched) = (Instant::now(), 0);
         self.send_all(requests, |done| {
             if let Outcome::Answer(RelayAnswer::Items { items, .. }) = done.outcome {

@@ -113,24 +113,42 @@ impl KvMailbox {
     }
 
     /// Decides one request over what is pending. The answer must wait for [`KvMailbox::commit`].
-    fn prepare(&mut self, incoming: &Incoming, now: Time, rng: &mut impl CryptoRng) -> Result<Done, MailboxError> {
+    fn prepare(
+        &mut self,
+        incoming: &Incoming,
+        now: Time,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Done, MailboxError> {
         self.check_running()?;
-        let view = Overlay { pending: &self.pending, kv: self.kv.as_ref() };
+        let view = Overlay {
+            pending: &self.pending,
+            kv: self.kv.as_ref(),
+        };
         let step = self.rules.handle(incoming, now, self.disk, rng, &view)?;
         self.pending.extend(step.writes);
-        Ok(Done { request_id: incoming.request_id(), outcome: step.outcome, pushes: step.pushes })
+        Ok(Done {
+            request_id: incoming.request_id(),
+            outcome: step.outcome,
+            pushes: step.pushes,
+        })
     }
 
     fn prepare_sweep(&mut self, now: Time) -> Result<bool, MailboxError> {
         self.check_running()?;
-        let view = Overlay { pending: &self.pending, kv: self.kv.as_ref() };
+        let view = Overlay {
+            pending: &self.pending,
+            kv: self.kv.as_ref(),
+        };
         let swept = self.rules.sweep(now, &view)?;
         if !swept.is_empty() {
             self.pending.extend(swept);
             return Ok(true);
         }
         if self.look_from == 0 {
-            if self.round_from_ms.is_some_and(|from_ms| now.mono_ms.saturating_sub(from_ms) < LOOK_PAUSE_MS) {
+            if self
+                .round_from_ms
+                .is_some_and(|from_ms| now.mono_ms.saturating_sub(from_ms) < LOOK_PAUSE_MS)
+            {
                 return Ok(false);
             }
             self.round_from_ms = Some(now.mono_ms);
@@ -172,17 +190,26 @@ impl KvMailbox {
             self.stopped = !error.is_refusal();
         }
         self.commits_to_check = 0;
-        MailboxError::CommitFailed { reason: error.to_string() }
+        MailboxError::CommitFailed {
+            reason: error.to_string(),
+        }
     }
 
     fn check_disk(&mut self) -> Result<(), MailboxError> {
         self.commits_to_check = COMMITS_PER_DISK_CHECK;
-        self.disk = DiskLevel::at(self.kv.stats()?.disk_bytes, self.rules.config().limits.disk_bytes_max);
+        self.disk = DiskLevel::at(
+            self.kv.stats()?.disk_bytes,
+            self.rules.config().limits.disk_bytes_max,
+        );
         Ok(())
     }
 
     fn check_running(&self) -> Result<(), MailboxError> {
-        if self.stopped { Err(MailboxError::Stopped) } else { Ok(()) }
+        if self.stopped {
+            Err(MailboxError::Stopped)
+        } else {
+            Ok(())
+        }
     }
 
     fn pending_rows(&self) -> usize {

@@ -144,7 +144,17 @@ pub struct Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key: _, addresses, open, limits } = self;
-        formatter.debug_struct("Config").field("addresses", addresses).field("open", open).field("limits", limits).finish_non_exhaustive()
+        let Self {
+            key: _,
+            addresses,
+            open,
+            limits,
+        } = self;
+        formatter
+            .debug_struct("Config")
+            .field("addresses", addresses)
+            .field("open", open)
+            .field("limits", limits)
+            .finish_non_exhaustive()
     }
 }

@@ -23,7 +23,9 @@ pub enum MailboxError {
         record: &'static str,
     },
     /// A newer program wrote a row.
-    #[error("a stored {record} has version {version}, which this program does not know: use the newer one")]
+    #[error(
+        "a stored {record} has version {version}, which this program does not know: use the newer one"
+    )]
     NewerRecord {
         /// The kind of row.
         record: &'static str,

@@ -19,9 +19,12 @@ mod tests;
 
 pub use backend::{Callback, Done, KvMailbox, MailboxWriter, Preview, QUEUE_REQUESTS_MAX};
 pub use config::{
-    BLOB_BYTES_MAX, BLOB_TTL_S_MAX, BOOT_IDLE_MS, BOX_BYTES_MAX, BOX_IDLE_MS, BOX_ITEMS_MAX, Config, DiskLevel,
-    FETCH_ITEMS_MAX, FETCH_WAIT_S_MAX, ITEM_TTL_S_MAX, LOOK_PAUSE_MS, Limits, PACKAGES_MAX, PACKAGES_TAKEN_A_DAY_MAX, READER_STALE_MS,
-    REQUEST_TTL_S_MAX, REQUESTS_BY_PUZZLE_MAX, REQUESTS_MAX, TOKENS_MAX, TRACES_KEPT_MAX,
+    BLOB_BYTES_MAX, BLOB_TTL_S_MAX, BOOT_IDLE_MS, BOX_BYTES_MAX, BOX_IDLE_MS, BOX_ITEMS_MAX,
+    Config, DiskLevel, FETCH_ITEMS_MAX, FETCH_WAIT_S_MAX, ITEM_TTL_S_MAX, LOOK_PAUSE_MS, Limits,
+    PACKAGES_MAX, PACKAGES_TAKEN_A_DAY_MAX, READER_STALE_MS, REQUEST_TTL_S_MAX,
+    REQUESTS_BY_PUZZLE_MAX, REQUESTS_MAX, TOKENS_MAX, TRACES_KEPT_MAX,
 };
 pub use error::MailboxError;
-pub use rules::{Changes, Incoming, Look, News, Outcome, Row, Rules, Step, TicketTerms, View, cost, issue_ticket};
+pub use rules::{
+    Changes, Incoming, Look, News, Outcome, Row, Rules, Step, TicketTerms, View, cost, issue_ticket,
+};

@@ -103,7 +103,7 @@ async fn node_frames(name: &str, count: u32) -> Result<f64, Box<dyn Error>> {
             if let NetEvent::Frame { .. } = event {
                 seen += 1;
                 // As after one commit: what has gathered is confirmed together.
-                if bob_events.is_empty() || seen % 64 == 0 {
+                if bob_events.is_empty() || seen.is_multiple_of(64) {
                     let _ = answering.send(&from, &seen.to_be_bytes());
                 }
             }

@@ -309,6 +309,37 @@ async fn one_source_gets_its_share_of_connections_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_in_all_are_bounded_both_ways() {
+    let mut config = NetConfig::loopback(seed(1));
+    config.limits.connections_max = 1;
+    let mut shop = Node::start(config).await;
+    let (mut first, mut second) = (node(2).await, node(3).await);
+    first.meets(&mut shop, tcp).await;
+    // Refused after the handshake, so the dialler sees a connection that ends at once.
+    second
+        .handle
+        .dial(shop.key(), tcp(&shop.handle.listen_addresses()))
+        .unwrap();
+    match second.next().await {
+        NetEvent::DialFailed { peer, .. } => assert_eq!(peer, shop.key()),
+        other => panic!("{other:?}"),
+    }
+    // Our own dial beyond the limit says that it was the limit.
+    shop.handle
+        .dial(second.key(), tcp(&second.handle.listen_addresses()))
+        .unwrap();
+    match shop.next().await {
+        NetEvent::DialFailed {
+            reason: DialFailure::Limited(_),
+            ..
+        } => {}
+        other => panic!("{other:?}"),
+    }
+    first.handle.send(&shop.key(), b"unharmed").unwrap();
+    assert_eq!(shop.frame_from(&first).await, b"unharmed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_listen_addresses_are_typed_errors() {
     let listening = node(1).await;
     let taken = tcp(&listening.handle.listen_addresses());

@@ -9,7 +9,7 @@ use comptoir_protocol::time::Time;
 
 use super::overlay::Committed;
 use crate::MailboxError;
-use crate::rules::{may_lead_somewhere, malformed};
+use crate::rules::{malformed, may_lead_somewhere};
 
 /// Reads committed rows from any thread.
 #[derive(Clone)]
@@ -26,14 +26,23 @@ impl Preview {
     /// capability of that id, not the key it was granted to. All of them are DENIED, as a false signature is.
     ///
     /// Costs two small reads where an Ed25519 check costs some 50 µs. Believes nothing: what passes is still to be proved.
-    pub fn refuses(&self, request: &SignedRequest, now: Time) -> Result<Option<RelayAnswer>, MailboxError> {
+    pub fn refuses(
+        &self,
+        request: &SignedRequest,
+        now: Time,
+    ) -> Result<Option<RelayAnswer>, MailboxError> {
         match request.peek() {
             Ok(peeked) => self.refuses_peeked(&peeked, request, now),
             Err(error) => Ok(Some(malformed(&error))),
         }
     }
 
-    fn refuses_peeked(&self, peeked: &RelayRequest, request: &SignedRequest, now: Time) -> Result<Option<RelayAnswer>, MailboxError> {
+    fn refuses_peeked(
+        &self,
+        peeked: &RelayRequest,
+        request: &SignedRequest,
+        now: Time,
+    ) -> Result<Option<RelayAnswer>, MailboxError> {
         let passes = may_lead_somewhere(peeked, request.signer, now, &Committed(self.kv.as_ref()))?;
         Ok((!passes).then_some(RelayAnswer::Denied))
     }

@@ -46,19 +46,31 @@ pub struct MailboxWriter {
 
 impl MailboxWriter {
     /// Starts the thread.
-    pub fn start(mailbox: KvMailbox, rng: impl CryptoRng + Send + 'static) -> Result<Self, MailboxError> {
+    pub fn start(
+        mailbox: KvMailbox,
+        rng: impl CryptoRng + Send + 'static,
+    ) -> Result<Self, MailboxError> {
         let (queue, jobs) = sync_channel(QUEUE_REQUESTS_MAX);
         let preview = mailbox.preview();
         let thread = std::thread::Builder::new()
             .name("comptoir-mailbox".to_owned())
             .spawn(move || run(mailbox, rng, &jobs))
             .map_err(|_| MailboxError::Stopped)?;
-        Ok(Self { queue, thread: Some(thread), preview })
+        Ok(Self {
+            queue,
+            thread: Some(thread),
+            preview,
+        })
     }
 
     /// Takes a request. `done` runs once its commit is durable, or with the reason why nothing happened; a relay that
     /// dies before that has answered nobody. Never blocks.
-    pub fn submit(&self, incoming: Incoming, now: Time, done: Callback) -> Result<(), MailboxError> {
+    pub fn submit(
+        &self,
+        incoming: Incoming,
+        now: Time,
+        done: Callback,
+    ) -> Result<(), MailboxError> {
         self.send(Job::Request(Box::new(incoming), now, done))
     }
 
@@ -89,7 +101,9 @@ impl MailboxWriter {
 
     fn send(&self, job: Job) -> Result<(), MailboxError> {
         self.queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => MailboxError::Busy { waiting: QUEUE_REQUESTS_MAX },
+            TrySendError::Full(_) => MailboxError::Busy {
+                waiting: QUEUE_REQUESTS_MAX,
+            },
             TrySendError::Disconnected(_) => MailboxError::Stopped,
         })
     }
@@ -149,7 +163,9 @@ fn settle(mailbox: &mut KvMailbox, owed: &mut Vec<Owed>) {
         Ok(()) => None,
         Err(error) => Some(error.to_string()),
     };
-    let failed = |reason: &String| MailboxError::CommitFailed { reason: reason.clone() };
+    let failed = |reason: &String| MailboxError::CommitFailed {
+        reason: reason.clone(),
+    };
     for owed in owed.drain(..) {
         match (owed, &reason) {
             (Owed::Request(done, callback), None) => callback(Ok(done)),

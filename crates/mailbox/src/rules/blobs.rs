@@ -61,7 +61,12 @@ pub(crate) struct Part<'a> {
 
 /// Stores one part. Parts come in order; one that is there already is taken again without effect, so an upload that
 /// broke off starts over or goes on.
-pub(crate) fn put(call: &mut Call<'_>, found: &mut Found, by: &mut By, part: &Part<'_>) -> Result<(), Stop> {
+pub(crate) fn put(
+    call: &mut Call<'_>,
+    found: &mut Found,
+    by: &mut By,
+    part: &Part<'_>,
+) -> Result<(), Stop> {
     check_part(part)?;
     let place = keys::blob(&part.blob, found.number);
     let mut blob = match call.load::<Blob>(&place)? {
@@ -79,8 +84,15 @@ pub(crate) fn put(call: &mut Call<'_>, found: &mut Found, by: &mut By, part: &Pa
     if end <= blob.stored {
         return Ok(());
     }
-    for (piece, offset) in part.bytes.chunks(PIECE_BYTES).zip((part.offset..).step_by(PIECE_BYTES)) {
-        call.draft.put(keys::blob_bytes(&part.blob, found.number, offset), piece.to_vec());
+    for (piece, offset) in part
+        .bytes
+        .chunks(PIECE_BYTES)
+        .zip((part.offset..).step_by(PIECE_BYTES))
+    {
+        call.draft.put(
+            keys::blob_bytes(&part.blob, found.number, offset),
+            piece.to_vec(),
+        );
     }
     blob.stored = end;
     if blob.stored == blob.length {
@@ -88,7 +100,9 @@ pub(crate) fn put(call: &mut Call<'_>, found: &mut Found, by: &mut By, part: &Pa
         if hash_of(call, &part.blob, found.number)? != part.blob.0 {
             drop_blob(call, found, &part.blob)?;
             call.save_box(found);
-            return Err(Stop::RefusedButKept(Refusal::Invalid("the bytes do not have the hash that names them")));
+            return Err(Stop::RefusedButKept(Refusal::Invalid(
+                "the bytes do not have the hash that names them",
+            )));
         }
     }
     call.save(place, &blob);
@@ -97,11 +111,17 @@ pub(crate) fn put(call: &mut Call<'_>, found: &mut Found, by: &mut By, part: &Pa
 }
 
 fn check_part(part: &Part<'_>) -> Result<(), Refusal> {
-    let end = part.offset.checked_add(part.bytes.len() as u64).ok_or(Refusal::Invalid("the part ends beyond all bounds"))?;
+    let end = part
+        .offset
+        .checked_add(part.bytes.len() as u64)
+        .ok_or(Refusal::Invalid("the part ends beyond all bounds"))?;
     let last = end == part.length;
-    let aligned = part.offset.is_multiple_of(PIECE_BYTES as u64) && (last || part.bytes.len().is_multiple_of(PIECE_BYTES));
+    let aligned = part.offset.is_multiple_of(PIECE_BYTES as u64)
+        && (last || part.bytes.len().is_multiple_of(PIECE_BYTES));
     if part.expires_s == 0 || part.bytes.is_empty() || end > part.length || !aligned {
-        return Err(Refusal::Invalid("parts of a blob begin at multiples of 4 KiB and end there or with the blob"));
+        return Err(Refusal::Invalid(
+            "parts of a blob begin at multiples of 4 KiB and end there or with the blob",
+        ));
     }
     if part.length > BLOB_BYTES_MAX {
         return Err(Refusal::Full);
@@ -110,7 +130,12 @@ fn check_part(part: &Part<'_>) -> Result<(), Refusal> {
 }
 
 /// Reserves the whole length in the box's quota, so that an upload once begun finds room to its end.
-fn begin(call: &mut Call<'_>, found: &mut Found, by: &mut By, part: &Part<'_>) -> Result<Blob, Stop> {
+fn begin(
+    call: &mut Call<'_>,
+    found: &mut Found,
+    by: &mut By,
+    part: &Part<'_>,
+) -> Result<Blob, Stop> {
     if found.head.blob_bytes + part.length > found.head.bytes_max {
         return Err(Refusal::Full.into());
     }
@@ -125,12 +150,23 @@ fn begin(call: &mut Call<'_>, found: &mut Found, by: &mut By, part: &Part<'_>) -
     let expires_ms = call.now_ms.saturating_add(ttl_ms);
     found.head.blob_bytes += part.length;
     found.head.expires_at(expires_ms);
-    call.draft.put(keys::box_blob(found.number, &part.blob), Vec::new());
-    Ok(Blob { capability: by.id(), length: part.length, stored: 0, expires_ms, whole: false })
+    call.draft
+        .put(keys::box_blob(found.number, &part.blob), Vec::new());
+    Ok(Blob {
+        capability: by.id(),
+        length: part.length,
+        stored: 0,
+        expires_ms,
+        whole: false,
+    })
 }
 
 fn hash_of(call: &Call<'_>, blob: &BlobId, number: BoxNumber) -> Result<[u8; 32], MailboxError> {
-    let (prefix, mut from, mut hash) = (keys::all_blob_bytes(blob, number), Vec::new(), Sha256::new());
+    let (prefix, mut from, mut hash) = (
+        keys::all_blob_bytes(blob, number),
+        Vec::new(),
+        Sha256::new(),
+    );
     loop {
         let pieces = call.draft.scan(&prefix, &from, HASHED_PIECES)?;
         for (_, piece) in &pieces {
@@ -147,28 +183,55 @@ fn hash_of(call: &Call<'_>, blob: &BlobId, number: BoxNumber) -> Result<[u8; 32]
 }
 
 /// A range of a blob and the blob's length, to whoever knows its hash.
-pub(crate) fn get(call: &Call<'_>, id: &BlobId, offset: u64, bytes_max: u32) -> Result<(u64, Vec<u8>), Stop> {
+pub(crate) fn get(
+    call: &Call<'_>,
+    id: &BlobId,
+    offset: u64,
+    bytes_max: u32,
+) -> Result<(u64, Vec<u8>), Stop> {
     let (number, blob) = find(call, id)?.ok_or(Refusal::Denied)?;
     let offset = offset.min(blob.length);
-    let bytes = u64::from(bytes_max).min(CHUNK_BYTES_MAX as u64).min(blob.length - offset) as usize;
-    let (piece, skipped) = (offset / PIECE_BYTES as u64, (offset % PIECE_BYTES as u64) as usize);
+    let bytes = u64::from(bytes_max)
+        .min(CHUNK_BYTES_MAX as u64)
+        .min(blob.length - offset) as usize;
+    let (piece, skipped) = (
+        offset / PIECE_BYTES as u64,
+        (offset % PIECE_BYTES as u64) as usize,
+    );
     let first = keys::blob_bytes(id, number, piece * PIECE_BYTES as u64);
     let pieces = (skipped + bytes).div_ceil(PIECE_BYTES);
-    let pieces = call.draft.scan(&keys::all_blob_bytes(id, number), &first, pieces)?;
-    let range: Vec<u8> = pieces.into_iter().flat_map(|(_, piece)| piece).skip(skipped).take(bytes).collect();
-    if range.len() == bytes { Ok((blob.length, range)) } else { Err(MailboxError::Corrupt { record: "Blob" }.into()) }
+    let pieces = call
+        .draft
+        .scan(&keys::all_blob_bytes(id, number), &first, pieces)?;
+    let range: Vec<u8> = pieces
+        .into_iter()
+        .flat_map(|(_, piece)| piece)
+        .skip(skipped)
+        .take(bytes)
+        .collect();
+    if range.len() == bytes {
+        Ok((blob.length, range))
+    } else {
+        Err(MailboxError::Corrupt { record: "Blob" }.into())
+    }
 }
 
 /// A copy of the blob that is whole and has not ended.
 fn find(call: &Call<'_>, id: &BlobId) -> Result<Option<(BoxNumber, Blob)>, MailboxError> {
     let mut from = Vec::new();
     loop {
-        let Some((mut key, row)) = call.draft.scan(&keys::blobs(id), &from, 1)?.into_iter().next() else {
+        let Some((mut key, row)) = call
+            .draft
+            .scan(&keys::blobs(id), &from, 1)?
+            .into_iter()
+            .next()
+        else {
             return Ok(None);
         };
         let blob = Blob::from_row(&row)?;
         if blob.whole && blob.expires_ms > call.now_ms {
-            let number = keys::number_of_blob(&key).ok_or(MailboxError::Corrupt { record: "Blob" })?;
+            let number =
+                keys::number_of_blob(&key).ok_or(MailboxError::Corrupt { record: "Blob" })?;
             return Ok(Some((number, blob)));
         }
         key.push(0);
@@ -177,8 +240,15 @@ fn find(call: &Call<'_>, id: &BlobId) -> Result<Option<(BoxNumber, Blob)>, Mailb
 }
 
 /// Takes a blob out of a box, for whom it came from or for the box's owner.
-pub(crate) fn remove(call: &mut Call<'_>, found: &mut Found, by: &By, id: &BlobId) -> Result<(), Stop> {
-    let blob: Blob = call.load(&keys::blob(id, found.number))?.ok_or(Refusal::Denied)?;
+pub(crate) fn remove(
+    call: &mut Call<'_>,
+    found: &mut Found,
+    by: &By,
+    id: &BlobId,
+) -> Result<(), Stop> {
+    let blob: Blob = call
+        .load(&keys::blob(id, found.number))?
+        .ok_or(Refusal::Denied)?;
     if matches!(by, By::Writer(..)) && blob.capability != by.id() {
         return Err(Refusal::Denied.into());
     }
@@ -198,9 +268,12 @@ pub(crate) fn drop_blob(call: &mut Call<'_>, found: &mut Found, id: &BlobId) -> 
 pub(crate) fn wipe_blob(call: &mut Call<'_>, number: BoxNumber, id: &BlobId) -> Result<u64, Stop> {
     call.draft.delete(keys::box_blob(number, id));
     let place = keys::blob(id, number);
-    let Some(blob) = call.load::<Blob>(&place)? else { return Ok(0) };
+    let Some(blob) = call.load::<Blob>(&place)? else {
+        return Ok(0);
+    };
     for piece in 0..blob.length.div_ceil(PIECE_BYTES as u64) {
-        call.draft.delete(keys::blob_bytes(id, number, piece * PIECE_BYTES as u64));
+        call.draft
+            .delete(keys::blob_bytes(id, number, piece * PIECE_BYTES as u64));
     }
     call.draft.delete(place);
     Ok(blob.length)

@@ -21,7 +21,12 @@ record! {
 /// Raises a device's boot number from `expected` to `next`, and answers what it is now and whether this call set it.
 ///
 /// It is set for whoever comes first; a second copy of the same device, asking with the same number, sees that it is not.
-pub(crate) fn boot(call: &mut Call<'_>, reader: &PublicKey, expected: u64, next: u64) -> Result<(u64, bool), Stop> {
+pub(crate) fn boot(
+    call: &mut Call<'_>,
+    reader: &PublicKey,
+    expected: u64,
+    next: u64,
+) -> Result<(u64, bool), Stop> {
     if call.signer()? != *reader {
         return Err(Refusal::Denied.into());
     }
@@ -51,7 +56,11 @@ fn note_activity(call: &mut Call<'_>, number: BoxNumber) -> Result<(), Stop> {
 }
 
 /// Gives a device a counter, when its box is a boot box. A key has one counter on a relay, whichever box it came with.
-pub(crate) fn open_counter(call: &mut Call<'_>, found: &Found, reader: &PublicKey) -> Result<(), Stop> {
+pub(crate) fn open_counter(
+    call: &mut Call<'_>,
+    found: &Found,
+    reader: &PublicKey,
+) -> Result<(), Stop> {
     if found.head.kind != kind::BOOT {
         return Ok(());
     }
@@ -61,16 +70,29 @@ pub(crate) fn open_counter(call: &mut Call<'_>, found: &Found, reader: &PublicKe
         Some(boot) if boot.number != found.number => Err(Refusal::Denied.into()),
         Some(_) => Ok(()),
         None => {
-            call.save(place, &Boot { number: found.number, current: 0 });
+            call.save(
+                place,
+                &Boot {
+                    number: found.number,
+                    current: 0,
+                },
+            );
             Ok(())
         }
     }
 }
 
 /// Ends a device's counter with its place in the boot box.
-pub(crate) fn close_counter(call: &mut Call<'_>, found: &Found, reader: &PublicKey) -> Result<(), Stop> {
+pub(crate) fn close_counter(
+    call: &mut Call<'_>,
+    found: &Found,
+    reader: &PublicKey,
+) -> Result<(), Stop> {
     let place = keys::boot(reader);
-    if call.load::<Boot>(&place)?.is_some_and(|boot| boot.number == found.number) {
+    if call
+        .load::<Boot>(&place)?
+        .is_some_and(|boot| boot.number == found.number)
+    {
         call.draft.delete(place);
     }
     Ok(())

@@ -8,7 +8,14 @@ use super::keys::{self, BoxNumber};
 use super::record::{id_fields, record};
 use crate::MailboxError;
 
-id_fields!(Rid, Sid, PublicKey, CapabilityId, comptoir_protocol::id::Mid, comptoir_protocol::id::BlobId);
+id_fields!(
+    Rid,
+    Sid,
+    PublicKey,
+    CapabilityId,
+    comptoir_protocol::id::Mid,
+    comptoir_protocol::id::BlobId
+);
 
 record! {
     /// What the relay keeps of a box as a whole.
@@ -102,8 +109,13 @@ impl Call<'_> {
 
     fn follow(&self, key: &[u8]) -> Result<Found, Stop> {
         let pointer: Pointer = self.load(key)?.ok_or(Refusal::Denied)?;
-        let head = self.load(&keys::head(pointer.number))?.ok_or(MailboxError::Corrupt { record: "Head" })?;
-        Ok(Found { number: pointer.number, head })
+        let head = self
+            .load(&keys::head(pointer.number))?
+            .ok_or(MailboxError::Corrupt { record: "Head" })?;
+        Ok(Found {
+            number: pointer.number,
+            head,
+        })
     }
 
     pub(crate) fn save_box(&mut self, found: &Found) {

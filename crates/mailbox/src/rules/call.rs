@@ -72,7 +72,10 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// Reads a row of a known kind.
     pub(crate) fn load<R: Record>(&self, key: &[u8]) -> Result<Option<R>, MailboxError> {
-        self.draft.get(key)?.map(|row| R::from_row(&row)).transpose()
+        self.draft
+            .get(key)?
+            .map(|row| R::from_row(&row))
+            .transpose()
     }
 
     pub(crate) fn save(&mut self, key: Vec<u8>, record: &impl Record) {

@@ -15,7 +15,14 @@ use crate::MailboxError;
 
 impl Field for CapabilityTerms {
     fn write(&self, out: &mut Vec<u8>) {
-        let Self { max, period_s, hours, utc_offset_min, max_bytes, not_after_ms } = self;
+        let Self {
+            max,
+            period_s,
+            hours,
+            utc_offset_min,
+            max_bytes,
+            not_after_ms,
+        } = self;
         max.write(out);
         period_s.write(out);
         hours.write(out);
@@ -50,14 +57,26 @@ record! {
 }
 
 /// Grants a capability, or replaces the terms and the key of one: what it has used stays used.
-pub(crate) fn grant(call: &mut Call<'_>, found: &mut Found, capability: &RelayCapability) -> Result<(), Stop> {
-    if found.head.kind != kind::THREAD || found.head.moved || lane_byte(capability.lane) != found.head.lane {
-        return Err(Refusal::Invalid("the box is not a thread's, of the other lane, or moved away").into());
+pub(crate) fn grant(
+    call: &mut Call<'_>,
+    found: &mut Found,
+    capability: &RelayCapability,
+) -> Result<(), Stop> {
+    if found.head.kind != kind::THREAD
+        || found.head.moved
+        || lane_byte(capability.lane) != found.head.lane
+    {
+        return Err(Refusal::Invalid(
+            "the box is not a thread's, of the other lane, or moved away",
+        )
+        .into());
     }
     let place = keys::capability(found.number, &capability.capability);
     let usage = match call.load::<Granted>(&place)? {
         Some(granted) => granted.usage,
-        None if found.head.capabilities as usize >= LIST_CAPABILITIES_MAX => return Err(Refusal::Full.into()),
+        None if found.head.capabilities as usize >= LIST_CAPABILITIES_MAX => {
+            return Err(Refusal::Full.into());
+        }
         None => {
             found.head.capabilities += 1;
             Usage::new()
@@ -65,13 +84,25 @@ pub(crate) fn grant(call: &mut Call<'_>, found: &mut Found, capability: &RelayCa
     };
     // The sweeper must come by then, or ended ones would fill the box's places.
     found.head.expires_at(capability.terms.not_after_ms);
-    call.save(place, &Granted { writer: capability.writer, terms: capability.terms.clone(), usage });
+    call.save(
+        place,
+        &Granted {
+            writer: capability.writer,
+            terms: capability.terms.clone(),
+            usage,
+        },
+    );
     call.save_box(found);
     Ok(())
 }
 
 /// Ends a capability at once; in a front door, the invite token of that id. With `purge`, what it left and nobody has fetched is no longer shown either, and goes.
-pub(crate) fn revoke(call: &mut Call<'_>, found: &mut Found, id: &CapabilityId, purge: bool) -> Result<(), Stop> {
+pub(crate) fn revoke(
+    call: &mut Call<'_>,
+    found: &mut Found,
+    id: &CapabilityId,
+    purge: bool,
+) -> Result<(), Stop> {
     let place = keys::capability(found.number, id);
     if call.load::<Granted>(&place)?.is_some() {
         call.draft.delete(place);
@@ -85,7 +116,12 @@ pub(crate) fn revoke(call: &mut Call<'_>, found: &mut Found, id: &CapabilityId, 
         if call.load::<Purge>(&marker)?.is_none() {
             found.head.purges += 1;
         }
-        call.save(marker, &Purge { below: found.head.next_sequence });
+        call.save(
+            marker,
+            &Purge {
+                below: found.head.next_sequence,
+            },
+        );
         call.leave_work(found.number);
     }
     call.save_box(found);
@@ -95,7 +131,9 @@ pub(crate) fn revoke(call: &mut Call<'_>, found: &mut Found, id: &CapabilityId, 
 impl Call<'_> {
     /// The capability under which a deposit comes, if it is live and the deposit is signed by its writer.
     pub(crate) fn granted(&self, found: &Found, id: &CapabilityId) -> Result<Granted, Stop> {
-        let granted: Granted = self.load(&keys::capability(found.number, id))?.ok_or(Refusal::Denied)?;
+        let granted: Granted = self
+            .load(&keys::capability(found.number, id))?
+            .ok_or(Refusal::Denied)?;
         if granted.writer != self.signer()? || granted.terms.not_after_ms <= self.now_ms {
             return Err(Refusal::Denied.into());
         }
@@ -103,11 +141,20 @@ impl Call<'_> {
     }
 
     /// All live capabilities of a box.
-    pub(crate) fn capabilities(&self, number: BoxNumber) -> Result<Vec<(CapabilityId, Granted)>, MailboxError> {
-        let rows = self.draft.scan(&keys::part(number, Part::Capability, &[]), &[], LIST_CAPABILITIES_MAX)?;
+    pub(crate) fn capabilities(
+        &self,
+        number: BoxNumber,
+    ) -> Result<Vec<(CapabilityId, Granted)>, MailboxError> {
+        let rows = self.draft.scan(
+            &keys::part(number, Part::Capability, &[]),
+            &[],
+            LIST_CAPABILITIES_MAX,
+        )?;
         rows.into_iter()
             .map(|(key, row)| {
-                let id = keys::rest(&key).try_into().map_err(|_| MailboxError::Corrupt { record: "Granted" })?;
+                let id = keys::rest(&key)
+                    .try_into()
+                    .map_err(|_| MailboxError::Corrupt { record: "Granted" })?;
                 Ok((CapabilityId(id), Granted::from_row(&row)?))
             })
             .collect()
@@ -119,10 +166,14 @@ impl Call<'_> {
             return Ok(Vec::new());
         }
         let limit = found.head.purges as usize;
-        let rows = self.draft.scan(&keys::part(found.number, Part::Purge, &[]), &[], limit)?;
+        let rows = self
+            .draft
+            .scan(&keys::part(found.number, Part::Purge, &[]), &[], limit)?;
         rows.into_iter()
             .map(|(key, row)| {
-                let id = keys::rest(&key).try_into().map_err(|_| MailboxError::Corrupt { record: "Purge" })?;
+                let id = keys::rest(&key)
+                    .try_into()
+                    .map_err(|_| MailboxError::Corrupt { record: "Purge" })?;
                 Ok((CapabilityId(id), Purge::from_row(&row)?.below))
             })
             .collect()

@@ -37,7 +37,11 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Makes a box, or finds the one this owner key has: a retry after a lost answer costs no second place on the ticket.
-pub(crate) fn create(call: &mut Call<'_>, wanted: &Wanted<'_>, rng: &mut impl CryptoRng) -> Result<Head, Stop> {
+pub(crate) fn create(
+    call: &mut Call<'_>,
+    wanted: &Wanted<'_>,
+    rng: &mut impl CryptoRng,
+) -> Result<Head, Stop> {
     if call.signer()? != wanted.owner {
         return Err(Refusal::Denied.into());
     }
@@ -47,7 +51,9 @@ pub(crate) fn create(call: &mut Call<'_>, wanted: &Wanted<'_>, rng: &mut impl Cr
     if wanted.readers.is_empty() || wanted.readers.len() > READERS_MAX {
         return Err(Refusal::Invalid("a box has 1 to 32 readers").into());
     }
-    let mut boxes = call.load(&keys::meta(BOXES))?.unwrap_or(Boxes { next: 1, count: 0 });
+    let mut boxes = call
+        .load(&keys::meta(BOXES))?
+        .unwrap_or(Boxes { next: 1, count: 0 });
     if call.disk >= DiskLevel::NoBoxes || boxes.count >= call.config.limits.boxes_max {
         return Err(Refusal::NoSpace.into());
     }
@@ -83,7 +89,10 @@ pub(crate) fn create(call: &mut Call<'_>, wanted: &Wanted<'_>, rng: &mut impl Cr
         next_expiry_ms: u64::MAX,
         settled_ms: call.now_ms,
     };
-    let found = Found { number: boxes.next, head };
+    let found = Found {
+        number: boxes.next,
+        head,
+    };
     boxes.next += 1;
     boxes.count += 1;
     call.save(keys::meta(BOXES), &boxes);
@@ -93,15 +102,23 @@ pub(crate) fn create(call: &mut Call<'_>, wanted: &Wanted<'_>, rng: &mut impl Cr
 
 /// The box this owner key made before. Another box under the same key would let two be confused.
 fn existing(call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Option<Head>, Stop> {
-    let Some(Found { head, .. }) = call.box_of_owner_key(&wanted.owner)? else { return Ok(None) };
+    let Some(Found { head, .. }) = call.box_of_owner_key(&wanted.owner)? else {
+        return Ok(None);
+    };
     if head.kind != kind::byte(wanted.kind) || head.lane != lane_byte(wanted.lane) {
-        return Err(Refusal::Invalid("this owner key has another box: make a new key for each").into());
+        return Err(
+            Refusal::Invalid("this owner key has another box: make a new key for each").into(),
+        );
     }
     Ok(Some(head))
 }
 
 fn ttl_s(wanted: &Wanted<'_>) -> u64 {
-    let max = if wanted.kind == BoxKind::FrontDoor { REQUEST_TTL_S_MAX } else { ITEM_TTL_S_MAX };
+    let max = if wanted.kind == BoxKind::FrontDoor {
+        REQUEST_TTL_S_MAX
+    } else {
+        ITEM_TTL_S_MAX
+    };
     match wanted.ttl_s {
         0 => max,
         ttl_s => u64::from(ttl_s).min(max),
@@ -126,19 +143,30 @@ fn random(rng: &mut impl CryptoRng) -> [u8; 32] {
 }
 
 /// Adds a reader, who finds everything that still lies in the box.
-pub(crate) fn add_reader(call: &mut Call<'_>, found: &Found, reader: &PublicKey) -> Result<(), Stop> {
+pub(crate) fn add_reader(
+    call: &mut Call<'_>,
+    found: &Found,
+    reader: &PublicKey,
+) -> Result<(), Stop> {
     call.admit_reader(found.number, reader)?;
     open_counter(call, found, reader)
 }
 
 /// Removes a reader. What only it had yet to acknowledge goes with the next sweep.
-pub(crate) fn remove_reader(call: &mut Call<'_>, found: &Found, reader: &PublicKey) -> Result<(), Stop> {
+pub(crate) fn remove_reader(
+    call: &mut Call<'_>,
+    found: &Found,
+    reader: &PublicKey,
+) -> Result<(), Stop> {
     let place = keys::reader(found.number, reader);
     if call.load::<Reader>(&place)?.is_none() {
         return Ok(());
     }
     if call.readers(found.number)?.len() == 1 {
-        return Err(Refusal::Invalid("the last reader stays: delete the box, or add another first").into());
+        return Err(Refusal::Invalid(
+            "the last reader stays: delete the box, or add another first",
+        )
+        .into());
     }
     call.draft.delete(place);
     close_counter(call, found, reader)?;

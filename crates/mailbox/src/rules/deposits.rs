@@ -50,19 +50,29 @@ pub(crate) fn put(call: &mut Call<'_>, wanted: &Wanted<'_>) -> Result<Signed<Sto
     found.head.active_ms = call.now_ms - call.now_ms % HOUR_MS;
     call.save(keys::capability(found.number, wanted.capability), &granted);
     call.save_box(&found);
-    let receipt = StoreReceipt { mid: deposit.mid, blob_hash: hash, expires_ms: deposit.expires_ms };
+    let receipt = StoreReceipt {
+        mid: deposit.mid,
+        blob_hash: hash,
+        expires_ms: deposit.expires_ms,
+    };
     Ok(Signed::sign(&receipt, &call.config.key))
 }
 
 fn check_size(wanted: &Wanted<'_>, max_bytes: u32) -> Result<(), Refusal> {
     if wanted.body.is_empty() || wanted.expires_s == 0 {
-        return Err(Refusal::Invalid("a deposit has at least one byte and one second"));
+        return Err(Refusal::Invalid(
+            "a deposit has at least one byte and one second",
+        ));
     }
     if wanted.body.len() > DEPOSIT_BYTES_MAX {
-        return Err(Refusal::Invalid("a deposit holds at most 60 KiB: store a blob and refer to it"));
+        return Err(Refusal::Invalid(
+            "a deposit holds at most 60 KiB: store a blob and refer to it",
+        ));
     }
     if wanted.body.len() > max_bytes as usize {
-        return Err(Refusal::Invalid("the deposit is larger than its capability allows"));
+        return Err(Refusal::Invalid(
+            "the deposit is larger than its capability allows",
+        ));
     }
     Ok(())
 }

@@ -33,12 +33,22 @@ const WALKED_ROWS: usize = 1_024;
 /// Visits the boxes numbered `from` and above, and says where to go on; `None` after the last one.
 pub(crate) fn look(call: &mut Call<'_>, mut from: BoxNumber) -> Result<Option<BoxNumber>, Stop> {
     for _ in 0..LOOKED_BOXES {
-        let rows = call.draft.scan(&keys::all_boxes(), &keys::rows_of(from), 1)?;
-        let Some((key, row)) = rows.into_iter().next() else { return Ok(None) };
+        let rows = call
+            .draft
+            .scan(&keys::all_boxes(), &keys::rows_of(from), 1)?;
+        let Some((key, row)) = rows.into_iter().next() else {
+            return Ok(None);
+        };
         let number = keys::number_in(&key).ok_or(MailboxError::Corrupt { record: "Head" })?;
         // Rows without a head belong to a deleted box, which is on the work list already.
         if keys::part_in(&key) == Some(Part::Head) {
-            look_at(call, Found { number, head: Head::from_row(&row)? })?;
+            look_at(
+                call,
+                Found {
+                    number,
+                    head: Head::from_row(&row)?,
+                },
+            )?;
         }
         from = number + 1;
     }
@@ -47,12 +57,18 @@ pub(crate) fn look(call: &mut Call<'_>, mut from: BoxNumber) -> Result<Option<Bo
 
 fn look_at(call: &mut Call<'_>, found: Found) -> Result<(), Stop> {
     let head = &found.head;
-    let idle_ms = if head.kind == kind::BOOT { BOOT_IDLE_MS } else { BOX_IDLE_MS };
+    let idle_ms = if head.kind == kind::BOOT {
+        BOOT_IDLE_MS
+    } else {
+        BOX_IDLE_MS
+    };
     if call.now_ms.saturating_sub(head.active_ms) >= idle_ms {
         return creation::delete(call, &found);
     }
     let unsettled = head.items > 0 && call.now_ms.saturating_sub(head.settled_ms) >= DAY_MS;
-    if (head.next_expiry_ms <= call.now_ms || unsettled) && call.draft.get(&keys::work(found.number))?.is_none() {
+    if (head.next_expiry_ms <= call.now_ms || unsettled)
+        && call.draft.get(&keys::work(found.number))?.is_none()
+    {
         call.leave_work(found.number);
     }
     Ok(())
@@ -60,15 +76,34 @@ fn look_at(call: &mut Call<'_>, found: Found) -> Result<(), Stop> {
 
 /// Does one page of the first piece of work; `false` when there is none.
 pub(crate) fn walk(call: &mut Call<'_>) -> Result<bool, Stop> {
-    let Some((work, place)) = call.draft.scan(&keys::all_work(), &[], 1)?.into_iter().next() else {
+    let Some((work, place)) = call
+        .draft
+        .scan(&keys::all_work(), &[], 1)?
+        .into_iter()
+        .next()
+    else {
         return Ok(false);
     };
     let number = keys::number_in(&work).ok_or(MailboxError::Corrupt { record: "work" })?;
-    let from = if place.is_empty() { keys::rows_of(number) } else { place.clone() };
-    let rows = call.draft.scan(&keys::rows_of(number), &from, WALKED_ROWS)?;
-    let next = rows.get(WALKED_ROWS - 1).map(|(key, _)| [key.as_slice(), &[0]].concat());
+    let from = if place.is_empty() {
+        keys::rows_of(number)
+    } else {
+        place.clone()
+    };
+    let rows = call
+        .draft
+        .scan(&keys::rows_of(number), &from, WALKED_ROWS)?;
+    let next = rows
+        .get(WALKED_ROWS - 1)
+        .map(|(key, _)| [key.as_slice(), &[0]].concat());
     match call.load::<Head>(&keys::head(number))? {
-        Some(head) => walk_live(call, Found { number, head }, rows, place.is_empty(), next.is_none())?,
+        Some(head) => walk_live(
+            call,
+            Found { number, head },
+            rows,
+            place.is_empty(),
+            next.is_none(),
+        )?,
         None => wipe(call, number, rows)?,
     }
     match next {
@@ -79,7 +114,13 @@ pub(crate) fn walk(call: &mut Call<'_>) -> Result<bool, Stop> {
 }
 
 /// A page of a box that lives: what has ended goes, what stays says when it will end.
-fn walk_live(call: &mut Call<'_>, mut found: Found, rows: Vec<Row>, first: bool, last: bool) -> Result<(), Stop> {
+fn walk_live(
+    call: &mut Call<'_>,
+    mut found: Found,
+    rows: Vec<Row>,
+    first: bool,
+    last: bool,
+) -> Result<(), Stop> {
     if first {
         found.head.next_expiry_ms = u64::MAX;
     }
@@ -105,23 +146,41 @@ fn visit(
     match keys::part_in(&key) {
         Some(Part::Item) => {
             let (sequence, item) = (sequence_in(&key)?, Item::from_row(&row)?);
-            if is_gone(&item, sequence, purges, call.now_ms) || is_done(readers, sequence, call.now_ms) {
+            if is_gone(&item, sequence, purges, call.now_ms)
+                || is_done(readers, sequence, call.now_ms)
+            {
                 call.remove_item(found.number, &mut found.head, sequence, &item);
             } else {
                 found.head.expires_at(item.expires_ms);
             }
         }
-        Some(Part::Mid) => keep_until(call, found, key, Trace::from_row(&row)?.expires_ms, |head| {
-            head.traces = head.traces.saturating_sub(1);
-        }),
+        Some(Part::Mid) => keep_until(
+            call,
+            found,
+            key,
+            Trace::from_row(&row)?.expires_ms,
+            |head| {
+                head.traces = head.traces.saturating_sub(1);
+            },
+        ),
         Some(Part::Capability) => {
             let ends_ms = Granted::from_row(&row)?.terms.not_after_ms;
-            keep_until(call, found, key, ends_ms, |head| head.capabilities = head.capabilities.saturating_sub(1));
+            keep_until(call, found, key, ends_ms, |head| {
+                head.capabilities = head.capabilities.saturating_sub(1)
+            });
         }
         Some(Part::Token) => {
-            let Spent { expires_ms, is_seed, .. } = Spent::from_row(&row)?;
+            let Spent {
+                expires_ms,
+                is_seed,
+                ..
+            } = Spent::from_row(&row)?;
             keep_until(call, found, key, expires_ms, |head| {
-                let count = if is_seed { &mut head.seeds } else { &mut head.tokens };
+                let count = if is_seed {
+                    &mut head.seeds
+                } else {
+                    &mut head.tokens
+                };
                 *count = count.saturating_sub(1);
             });
         }
@@ -143,7 +202,13 @@ fn visit(
     Ok(())
 }
 
-fn keep_until(call: &mut Call<'_>, found: &mut Found, key: Vec<u8>, expires_ms: u64, on_end: impl FnOnce(&mut Head)) {
+fn keep_until(
+    call: &mut Call<'_>,
+    found: &mut Found,
+    key: Vec<u8>,
+    expires_ms: u64,
+    on_end: impl FnOnce(&mut Head),
+) {
     if expires_ms <= call.now_ms {
         call.draft.delete(key);
         on_end(&mut found.head);
@@ -165,10 +230,15 @@ fn wipe(call: &mut Call<'_>, number: BoxNumber, rows: Vec<Row>) -> Result<(), St
 }
 
 fn sequence_in(key: &[u8]) -> Result<u64, MailboxError> {
-    let bytes = keys::rest(key).try_into().map_err(|_| MailboxError::Corrupt { record: "Item" })?;
+    let bytes = keys::rest(key)
+        .try_into()
+        .map_err(|_| MailboxError::Corrupt { record: "Item" })?;
     Ok(u64::from_be_bytes(bytes))
 }
 
 fn blob_in(key: &[u8]) -> Result<BlobId, MailboxError> {
-    keys::rest(key).try_into().map(BlobId).map_err(|_| MailboxError::Corrupt { record: "Blob" })
+    keys::rest(key)
+        .try_into()
+        .map(BlobId)
+        .map_err(|_| MailboxError::Corrupt { record: "Blob" })
 }

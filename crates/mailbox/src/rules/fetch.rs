@@ -16,7 +16,8 @@ use crate::config::FETCH_ITEMS_MAX;
 /// What an item adds to an answer beside its body: sequence, mid, capability, lane, hour and CBOR heads, at most 72.
 const ITEM_ROOM_BYTES: usize = 80;
 
-const _: () = assert!(comptoir_protocol::limits::DEPOSIT_BYTES_MAX + ITEM_ROOM_BYTES <= CHUNK_BYTES_MAX);
+const _: () =
+    assert!(comptoir_protocol::limits::DEPOSIT_BYTES_MAX + ITEM_ROOM_BYTES <= CHUNK_BYTES_MAX);
 
 /// Items that one page looks at in one scan.
 const SCANNED_ITEMS: usize = 64;
@@ -52,19 +53,37 @@ pub(crate) fn fetch(call: &mut Call<'_>, rid: &Rid, room: Room) -> Result<Page, 
     read_page(call, &found, &reader, room)
 }
 
-fn read_page(call: &Call<'_>, found: &Found, reader: &Reader, mut room: Room) -> Result<Page, Stop> {
+fn read_page(
+    call: &Call<'_>,
+    found: &Found,
+    reader: &Reader,
+    mut room: Room,
+) -> Result<Page, Stop> {
     let purges = call.purges(found)?;
     let lane = lane_of(found.head.lane)?;
-    let mut page = Page { items: Vec::new(), more: false };
+    let mut page = Page {
+        items: Vec::new(),
+        more: false,
+    };
     // A reader that has seen more than there ever was knows a relay that was put back to an older state: its numbers are
     // about to be given out again, and only its acknowledgements still count.
-    let after = if room.after < found.head.next_sequence { room.after } else { 0 };
-    let mut from = after.max(reader.acknowledged.contiguous()).saturating_add(1);
+    let after = if room.after < found.head.next_sequence {
+        room.after
+    } else {
+        0
+    };
+    let mut from = after
+        .max(reader.acknowledged.contiguous())
+        .saturating_add(1);
     loop {
         let scanned = call.items_from(found.number, from, SCANNED_ITEMS)?;
-        let Some(last) = scanned.last().map(|(sequence, _)| *sequence) else { return Ok(page) };
+        let Some(last) = scanned.last().map(|(sequence, _)| *sequence) else {
+            return Ok(page);
+        };
         for (sequence, item) in scanned {
-            if reader.acknowledged.contains(sequence) || is_gone(&item, sequence, &purges, call.now_ms) {
+            if reader.acknowledged.contains(sequence)
+                || is_gone(&item, sequence, &purges, call.now_ms)
+            {
                 continue;
             }
             let bytes = item.length as usize + ITEM_ROOM_BYTES;
@@ -88,21 +107,42 @@ fn read_page(call: &Call<'_>, found: &Found, reader: &Reader, mut room: Room) ->
 }
 
 /// Whether an item has ended, though its row has not been swept yet.
-pub(crate) fn is_gone(item: &Item, sequence: u64, purges: &[(CapabilityId, u64)], now_ms: u64) -> bool {
-    item.expires_ms <= now_ms || purges.iter().any(|(id, below)| *id == item.capability && sequence < *below)
+pub(crate) fn is_gone(
+    item: &Item,
+    sequence: u64,
+    purges: &[(CapabilityId, u64)],
+    now_ms: u64,
+) -> bool {
+    item.expires_ms <= now_ms
+        || purges
+            .iter()
+            .any(|(id, below)| *id == item.capability && sequence < *below)
 }
 
 /// Moves the signer's cursor, and removes what now has served.
-pub(crate) fn acknowledge(call: &mut Call<'_>, rid: &Rid, up_to: u64, sequences: &[u64]) -> Result<(), Stop> {
+pub(crate) fn acknowledge(
+    call: &mut Call<'_>,
+    rid: &Rid,
+    up_to: u64,
+    sequences: &[u64],
+) -> Result<(), Stop> {
     let mut found = call.box_of_readers(rid)?;
     let (key, mut reader) = call.reader_of(&found)?;
     let first_new = reader.acknowledged.contiguous() + 1;
     // What has not come yet cannot be acknowledged: it would be gone the moment it came.
     let newest = found.head.next_sequence - 1;
     let runs = [(1, up_to.min(newest))];
-    for (from, to) in runs.into_iter().chain(sequences.iter().filter(|one| **one <= newest).map(|one| (*one, *one))) {
+    for (from, to) in runs.into_iter().chain(
+        sequences
+            .iter()
+            .filter(|one| **one <= newest)
+            .map(|one| (*one, *one)),
+    ) {
         if reader.acknowledged.insert_run(from, to) == Inserted::Full {
-            return Err(Refusal::Invalid("too many gaps: acknowledge in order, or all up to a sequence").into());
+            return Err(Refusal::Invalid(
+                "too many gaps: acknowledge in order, or all up to a sequence",
+            )
+            .into());
         }
     }
     let last = reader.acknowledged.last();

@@ -62,7 +62,9 @@ pub(crate) fn put_open(
     if body.len() > HELLO_BYTES_MAX {
         return Err(Refusal::Invalid("a request holds at most 4 KiB").into());
     }
-    if found.head.items >= REQUESTS_MAX || way == Way::Puzzle && found.head.by_puzzle >= REQUESTS_BY_PUZZLE_MAX {
+    if found.head.items >= REQUESTS_MAX
+        || way == Way::Puzzle && found.head.by_puzzle >= REQUESTS_BY_PUZZLE_MAX
+    {
         return Err(Refusal::Full.into());
     }
     match &admitted {
@@ -80,7 +82,11 @@ pub(crate) fn put_open(
     };
     call.store_item(&mut found, &deposit)?;
     call.save_box(&found);
-    let receipt = StoreReceipt { mid, blob_hash: hash, expires_ms: deposit.expires_ms };
+    let receipt = StoreReceipt {
+        mid,
+        blob_hash: hash,
+        expires_ms: deposit.expires_ms,
+    };
     Ok(Signed::sign(&receipt, &call.config.key))
 }
 
@@ -100,8 +106,15 @@ impl Admitted {
 }
 
 /// A token is the owner's, for this box, in time. Its uses are counted when it is spent.
-fn check_token(call: &Call<'_>, found: &Found, token: &Signed<InviteToken>) -> Result<Admitted, Stop> {
-    let token = token.clone().verify().and_then(|token| token.signed_by(&found.head.owner));
+fn check_token(
+    call: &Call<'_>,
+    found: &Found,
+    token: &Signed<InviteToken>,
+) -> Result<Admitted, Stop> {
+    let token = token
+        .clone()
+        .verify()
+        .and_then(|token| token.signed_by(&found.head.owner));
     let token = token.map_err(|_| Refusal::Denied)?;
     if token.not_after_ms <= call.now_ms || spent(call, found, &token.id)?.uses == u32::MAX {
         return Err(Refusal::Denied.into());
@@ -111,7 +124,11 @@ fn check_token(call: &Call<'_>, found: &Found, token: &Signed<InviteToken>) -> R
 
 fn spent(call: &Call<'_>, found: &Found, id: &[u8]) -> Result<Spent, Stop> {
     let row = call.load(&keys::part(found.number, Part::Token, id))?;
-    Ok(row.unwrap_or(Spent { uses: 0, expires_ms: 0, is_seed: false }))
+    Ok(row.unwrap_or(Spent {
+        uses: 0,
+        expires_ms: 0,
+        is_seed: false,
+    }))
 }
 
 fn spend_token(call: &mut Call<'_>, found: &mut Found, token: &InviteToken) -> Result<(), Stop> {
@@ -122,20 +139,32 @@ fn spend_token(call: &mut Call<'_>, found: &mut Found, token: &InviteToken) -> R
     if row.uses == 0 {
         take_place(&mut found.head.tokens, TOKENS_MAX)?;
     }
-    row = Spent { uses: row.uses + 1, expires_ms: token.not_after_ms, is_seed: false };
+    row = Spent {
+        uses: row.uses + 1,
+        expires_ms: token.not_after_ms,
+        is_seed: false,
+    };
     found.head.expires_at(row.expires_ms);
     call.save(keys::part(found.number, Part::Token, &token.id), &row);
     Ok(())
 }
 
 /// Makes a token worthless before its time.
-pub(crate) fn revoke_token(call: &mut Call<'_>, found: &mut Found, id: &CapabilityId) -> Result<(), Stop> {
+pub(crate) fn revoke_token(
+    call: &mut Call<'_>,
+    found: &mut Found,
+    id: &CapabilityId,
+) -> Result<(), Stop> {
     if spent(call, found, &id.0)?.uses == 0 {
         take_place(&mut found.head.tokens, TOKENS_MAX)?;
     }
     let expires_ms = call.now_ms + 4 * BOX_IDLE_MS;
     found.head.expires_at(expires_ms);
-    let row = Spent { uses: u32::MAX, expires_ms, is_seed: false };
+    let row = Spent {
+        uses: u32::MAX,
+        expires_ms,
+        is_seed: false,
+    };
     call.save(keys::part(found.number, Part::Token, &id.0), &row);
     Ok(())
 }
@@ -152,7 +181,8 @@ pub(crate) fn make_puzzle(call: &Call<'_>, sid: &Sid, rng: &mut impl CryptoRng) 
 }
 
 fn puzzle_of(call: &Call<'_>, sid: &Sid, nonce: [u8; 8], not_after_ms: u64) -> Puzzle {
-    let mut mac = Hmac::<Sha256>::new_from_slice(call.config.key.as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(call.config.key.as_bytes())
+        .expect("HMAC takes a key of any length");
     mac.update(b"comptoir/mailbox/puzzle");
     mac.update(&sid.0);
     mac.update(&nonce);
@@ -161,11 +191,18 @@ fn puzzle_of(call: &Call<'_>, sid: &Sid, nonce: [u8; 8], not_after_ms: u64) -> P
     seed[..8].copy_from_slice(&nonce);
     seed[8..16].copy_from_slice(&not_after_ms.to_be_bytes());
     seed[16..].copy_from_slice(&mac.finalize().into_bytes()[..16]);
-    Puzzle { seed, bits: u16::from(call.config.limits.puzzle_bits), not_after_ms }
+    Puzzle {
+        seed,
+        bits: u16::from(call.config.limits.puzzle_bits),
+        not_after_ms,
+    }
 }
 
 fn check_puzzle(call: &Call<'_>, sid: &Sid, solution: &PuzzleSolution) -> Result<Admitted, Stop> {
-    let (nonce, rest) = solution.seed.split_first_chunk::<8>().expect("a seed has 32 bytes");
+    let (nonce, rest) = solution
+        .seed
+        .split_first_chunk::<8>()
+        .expect("a seed has 32 bytes");
     let end = rest.first_chunk::<8>().expect("a seed has 32 bytes");
     let puzzle = puzzle_of(call, sid, *nonce, u64::from_be_bytes(*end));
     if puzzle.not_after_ms <= call.now_ms || !puzzle.accepts(solution) {
@@ -182,7 +219,14 @@ fn spend_seed(call: &mut Call<'_>, found: &mut Found, seed: &[u8; 32]) -> Result
     take_place(&mut found.head.seeds, SEEDS_MAX)?;
     let expires_ms = call.now_ms + PUZZLE_MS;
     found.head.expires_at(expires_ms);
-    call.save(keys::part(found.number, Part::Token, seed), &Spent { uses: 1, expires_ms, is_seed: true });
+    call.save(
+        keys::part(found.number, Part::Token, seed),
+        &Spent {
+            uses: 1,
+            expires_ms,
+            is_seed: true,
+        },
+    );
     Ok(())
 }
 

@@ -3,7 +3,9 @@
 
 use comptoir_protocol::DecodeError;
 use comptoir_protocol::error::VerifyError;
-use comptoir_protocol::frame::{AnswerFrame, BlobRight, ErrorCode, RelayAnswer, RelayRequest, SignedRequest};
+use comptoir_protocol::frame::{
+    AnswerFrame, BlobRight, ErrorCode, RelayAnswer, RelayRequest, SignedRequest,
+};
 use comptoir_protocol::id::{CapabilityId, PublicKey, RelayKey, Sid};
 use comptoir_protocol::time::Time;
 
@@ -27,11 +29,22 @@ impl Incoming {
     ///
     /// Costs an Ed25519 check, so take the stream's tokens for [`cost`] first, and ask the backend's `preview` whether
     /// the request can lead to anything. May run on any thread.
-    pub fn open(request: &SignedRequest, relay: &RelayKey, challenge: &[u8; 32]) -> Result<Self, Box<AnswerFrame>> {
+    pub fn open(
+        request: &SignedRequest,
+        relay: &RelayKey,
+        challenge: &[u8; 32],
+    ) -> Result<Self, Box<AnswerFrame>> {
         let request_id = request.request_id;
         match request.open(relay, challenge) {
-            Ok((request, signer)) => Ok(Self { request_id, request, signer }),
-            Err(error) => Err(Box::new(AnswerFrame { request_id, answer: answer_to(&error) })),
+            Ok((request, signer)) => Ok(Self {
+                request_id,
+                request,
+                signer,
+            }),
+            Err(error) => Err(Box::new(AnswerFrame {
+                request_id,
+                answer: answer_to(&error),
+            })),
         }
     }
 
@@ -73,8 +86,15 @@ fn answer_to(error: &VerifyError) -> RelayAnswer {
 
 /// The answer to bytes that are no request.
 pub(crate) fn malformed(error: &DecodeError) -> RelayAnswer {
-    let code = if error.needs_newer() { ErrorCode::NeedsNewer } else { ErrorCode::Malformed };
-    RelayAnswer::Error { code, text: error.to_string() }
+    let code = if error.needs_newer() {
+        ErrorCode::NeedsNewer
+    } else {
+        ErrorCode::Malformed
+    };
+    RelayAnswer::Error {
+        code,
+        text: error.to_string(),
+    }
 }
 
 /// Whether a request could lead to anything if its signature were right: two small reads instead of an Ed25519 check.
@@ -84,10 +104,16 @@ pub(crate) fn may_lead_somewhere(
     now: Time,
     view: &dyn View,
 ) -> Result<bool, MailboxError> {
-    let Some((sid, capability)) = writer_of(request) else { return Ok(true) };
-    let Some(pointer) = view.get(&keys::by_sender(sid))? else { return Ok(false) };
+    let Some((sid, capability)) = writer_of(request) else {
+        return Ok(true);
+    };
+    let Some(pointer) = view.get(&keys::by_sender(sid))? else {
+        return Ok(false);
+    };
     let number = Pointer::from_row(&pointer)?.number;
-    let Some(row) = view.get(&keys::capability(number, capability))? else { return Ok(false) };
+    let Some(row) = view.get(&keys::capability(number, capability))? else {
+        return Ok(false);
+    };
     let granted = Granted::from_row(&row)?;
     Ok(signer == Some(granted.writer) && granted.terms.not_after_ms > now.wall_ms)
 }
@@ -95,10 +121,18 @@ pub(crate) fn may_lead_somewhere(
 /// The box and the capability of a request that a writer signs.
 fn writer_of(request: &RelayRequest) -> Option<(&Sid, &CapabilityId)> {
     match request {
-        RelayRequest::Put { sid, capability, .. }
+        RelayRequest::Put {
+            sid, capability, ..
+        }
         | RelayRequest::KeyPackageTake { sid, capability }
-        | RelayRequest::BlobPut { right: BlobRight::Writer { sid, capability }, .. }
-        | RelayRequest::BlobDrop { right: BlobRight::Writer { sid, capability }, .. } => Some((sid, capability)),
+        | RelayRequest::BlobPut {
+            right: BlobRight::Writer { sid, capability },
+            ..
+        }
+        | RelayRequest::BlobDrop {
+            right: BlobRight::Writer { sid, capability },
+            ..
+        } => Some((sid, capability)),
         _ => None,
     }
 }
@@ -110,7 +144,9 @@ pub fn cost(request: &RelayRequest) -> u32 {
         RelayRequest::Info | RelayRequest::Puzzle { .. } => 1,
         RelayRequest::BlobGet { .. } => 2,
         // A signature check, and a page read.
-        RelayRequest::Fetch { .. } | RelayRequest::List { .. } | RelayRequest::Subscribe { .. } => 4,
+        RelayRequest::Fetch { .. } | RelayRequest::List { .. } | RelayRequest::Subscribe { .. } => {
+            4
+        }
         // A signature check and a commit.
         RelayRequest::Put { .. }
         | RelayRequest::Ack { .. }

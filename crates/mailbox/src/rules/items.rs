@@ -15,7 +15,10 @@ use crate::config::HOUR_MS;
 /// whoever walks over a box reads little.
 const INLINE_BYTES_MAX: usize = 1024;
 
-const _: () = assert!(DEPOSIT_BYTES_MAX <= comptoir_kv::VALUE_BYTES_MAX && INLINE_BYTES_MAX >= DEPOSIT_CLASSES_BYTES[0]);
+const _: () = assert!(
+    DEPOSIT_BYTES_MAX <= comptoir_kv::VALUE_BYTES_MAX
+        && INLINE_BYTES_MAX >= DEPOSIT_CLASSES_BYTES[0]
+);
 
 /// How a deposit came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +74,12 @@ pub(crate) struct Deposit<'a> {
 
 impl Call<'_> {
     /// Whether this very deposit was taken before, acknowledged since or not.
-    pub(crate) fn seen_before(&self, found: &Found, mid: &Mid, hash: &[u8; 32]) -> Result<bool, Stop> {
+    pub(crate) fn seen_before(
+        &self,
+        found: &Found,
+        mid: &Mid,
+        hash: &[u8; 32],
+    ) -> Result<bool, Stop> {
         match self.load::<Trace>(&keys::mid(found.number, mid))? {
             None => Ok(false),
             Some(trace) if trace.hash == *hash => Ok(true),
@@ -81,14 +89,22 @@ impl Call<'_> {
     }
 
     /// Puts a deposit at the end of a box that has room for it, and tells the box's readers.
-    pub(crate) fn store_item(&mut self, found: &mut Found, deposit: &Deposit<'_>) -> Result<u64, Stop> {
+    pub(crate) fn store_item(
+        &mut self,
+        found: &mut Found,
+        deposit: &Deposit<'_>,
+    ) -> Result<u64, Stop> {
         let Found { number, head } = found;
         let bytes = deposit.body.len() as u64;
         if head.items >= self.config.limits.box_items_max || head.bytes + bytes > head.bytes_max {
             return Err(Refusal::Full.into());
         }
         let sequence = head.next_sequence;
-        let inline = if deposit.body.len() <= INLINE_BYTES_MAX { deposit.body } else { &[] };
+        let inline = if deposit.body.len() <= INLINE_BYTES_MAX {
+            deposit.body
+        } else {
+            &[]
+        };
         let item = Item {
             mid: deposit.mid,
             capability: deposit.capability,
@@ -100,9 +116,14 @@ impl Call<'_> {
         };
         self.save(keys::item(*number, sequence), &item);
         if deposit.body.len() > INLINE_BYTES_MAX {
-            self.draft.put(keys::body(*number, sequence), deposit.body.to_vec());
+            self.draft
+                .put(keys::body(*number, sequence), deposit.body.to_vec());
         }
-        let trace = Trace { hash: deposit.hash, sequence, expires_ms: deposit.expires_ms };
+        let trace = Trace {
+            hash: deposit.hash,
+            sequence,
+            expires_ms: deposit.expires_ms,
+        };
         self.save(keys::mid(*number, &deposit.mid), &trace);
         head.traces += 1;
         head.next_sequence += 1;
@@ -110,23 +131,44 @@ impl Call<'_> {
         head.bytes += bytes;
         head.by_puzzle += u32::from(deposit.way == Way::Puzzle);
         head.expires_at(deposit.expires_ms);
-        self.news.push(News { rid: head.rid, sequence });
+        self.news.push(News {
+            rid: head.rid,
+            sequence,
+        });
         Ok(sequence)
     }
 
     /// The bytes of a deposit, as they came.
-    pub(crate) fn body_of(&self, number: BoxNumber, sequence: u64, item: Item) -> Result<Vec<u8>, MailboxError> {
+    pub(crate) fn body_of(
+        &self,
+        number: BoxNumber,
+        sequence: u64,
+        item: Item,
+    ) -> Result<Vec<u8>, MailboxError> {
         let length = item.length as usize;
         if item.inline.0.len() == length {
             return Ok(item.inline.0);
         }
-        let body = self.draft.get(&keys::body(number, sequence))?.unwrap_or_default();
-        if body.len() == length { Ok(body) } else { Err(MailboxError::Corrupt { record: "Item" }) }
+        let body = self
+            .draft
+            .get(&keys::body(number, sequence))?
+            .unwrap_or_default();
+        if body.len() == length {
+            Ok(body)
+        } else {
+            Err(MailboxError::Corrupt { record: "Item" })
+        }
     }
 
     /// Takes an item out of its box. Its trace stays, so that a late retry is still known; a box that keeps very many
     /// keeps no more, and there a late retry only reaches the readers' own eyes for duplicates.
-    pub(crate) fn remove_item(&mut self, number: BoxNumber, head: &mut Head, sequence: u64, item: &Item) {
+    pub(crate) fn remove_item(
+        &mut self,
+        number: BoxNumber,
+        head: &mut Head,
+        sequence: u64,
+        item: &Item,
+    ) {
         if item.length as usize > INLINE_BYTES_MAX {
             self.draft.delete(keys::body(number, sequence));
         }
@@ -137,17 +179,29 @@ impl Call<'_> {
         }
         head.items = head.items.saturating_sub(1);
         head.bytes = head.bytes.saturating_sub(u64::from(item.length));
-        head.by_puzzle = head.by_puzzle.saturating_sub(u32::from(item.way == Way::Puzzle.byte()));
+        head.by_puzzle = head
+            .by_puzzle
+            .saturating_sub(u32::from(item.way == Way::Puzzle.byte()));
     }
 
     /// Reads up to `limit` items from `sequence` on.
-    pub(crate) fn items_from(&self, number: BoxNumber, sequence: u64, limit: usize) -> Result<Vec<(u64, Item)>, MailboxError> {
+    pub(crate) fn items_from(
+        &self,
+        number: BoxNumber,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Item)>, MailboxError> {
         let prefix = keys::part(number, Part::Item, &[]);
-        let rows = self.draft.scan(&prefix, &keys::item(number, sequence), limit)?;
+        let rows = self
+            .draft
+            .scan(&prefix, &keys::item(number, sequence), limit)?;
         rows.into_iter()
             .map(|(key, row)| {
                 let sequence = keys::rest(&key).try_into().map(u64::from_be_bytes);
-                Ok((sequence.map_err(|_| MailboxError::Corrupt { record: "Item" })?, Item::from_row(&row)?))
+                Ok((
+                    sequence.map_err(|_| MailboxError::Corrupt { record: "Item" })?,
+                    Item::from_row(&row)?,
+                ))
             })
             .collect()
     }

@@ -98,7 +98,10 @@ pub(crate) fn number_of_blob(key: &[u8]) -> Option<BoxNumber> {
 }
 
 pub(crate) fn blob_bytes(blob: &BlobId, number: BoxNumber, offset: u64) -> Vec<u8> {
-    join(BLOB_BYTES, &[&blob.0, &number.to_be_bytes(), &offset.to_be_bytes()])
+    join(
+        BLOB_BYTES,
+        &[&blob.0, &number.to_be_bytes(), &offset.to_be_bytes()],
+    )
 }
 
 pub(crate) fn all_blob_bytes(blob: &BlobId, number: BoxNumber) -> Vec<u8> {

@@ -30,7 +30,13 @@ record! {
 
 impl Usage {
     pub(crate) fn new() -> Self {
-        Self { started_ms: 0, count: 0, recent: Vec::new(), taken: 0, taken_from_ms: 0 }
+        Self {
+            started_ms: 0,
+            count: 0,
+            recent: Vec::new(),
+            taken: 0,
+            taken_from_ms: 0,
+        }
     }
 
     /// Counts one deposit, or says when the next one may come.
@@ -51,7 +57,8 @@ impl Usage {
 
     fn admit_remembered(&mut self, max: usize, period_ms: u64, now_ms: u64) -> Result<(), Refusal> {
         // A clock that was set back must not shut the sender out until it catches up.
-        self.recent.retain(|at| *at <= now_ms && now_ms - at < period_ms);
+        self.recent
+            .retain(|at| *at <= now_ms && now_ms - at < period_ms);
         if let Some(freed_by) = self.recent.len().checked_sub(max) {
             let retry_after_ms = self.recent[freed_by] + period_ms - now_ms;
             return Err(Refusal::Rate { retry_after_ms });
@@ -66,7 +73,9 @@ impl Usage {
             self.count = 0;
         }
         if self.count >= max {
-            return Err(Refusal::Rate { retry_after_ms: self.started_ms + period_ms - now_ms });
+            return Err(Refusal::Rate {
+                retry_after_ms: self.started_ms + period_ms - now_ms,
+            });
         }
         self.count += 1;
         Ok(())
@@ -74,7 +83,8 @@ impl Usage {
 
     /// Deposits in the period that is running.
     pub(crate) fn used(&self, terms: &CapabilityTerms, now_ms: u64) -> u32 {
-        let runs = |since: u64| since <= now_ms && now_ms - since < u64::from(terms.period_s) * 1000;
+        let runs =
+            |since: u64| since <= now_ms && now_ms - since < u64::from(terms.period_s) * 1000;
         if terms.max <= REMEMBERED_MAX {
             u32::try_from(self.recent.iter().filter(|at| runs(**at)).count()).unwrap_or(u32::MAX)
         } else if runs(self.started_ms) {
@@ -91,7 +101,9 @@ impl Usage {
             self.taken = 0;
         }
         if self.taken >= PACKAGES_TAKEN_A_DAY_MAX {
-            return Err(Refusal::Rate { retry_after_ms: self.taken_from_ms + DAY_MS - now_ms });
+            return Err(Refusal::Rate {
+                retry_after_ms: self.taken_from_ms + DAY_MS - now_ms,
+            });
         }
         self.taken += 1;
         Ok(())
@@ -106,7 +118,9 @@ fn closed_hours(terms: &CapabilityTerms, now_ms: u64) -> Refusal {
     (0..24)
         .map(|hour| next_hour_ms + hour * HOUR_MS)
         .find(|at| terms.open_at(*at))
-        .map_or(Refusal::Denied, |at| Refusal::Rate { retry_after_ms: at - now_ms })
+        .map_or(Refusal::Denied, |at| Refusal::Rate {
+            retry_after_ms: at - now_ms,
+        })
 }
 
 #[cfg(test)]
@@ -118,7 +132,14 @@ mod tests {
     const START: u64 = 1_800_000_000_000;
 
     fn terms(max: u32, period_s: u32) -> CapabilityTerms {
-        CapabilityTerms { max, period_s, hours: ALL_HOURS, utc_offset_min: 0, max_bytes: 65_536, not_after_ms: u64::MAX }
+        CapabilityTerms {
+            max,
+            period_s,
+            hours: ALL_HOURS,
+            utc_offset_min: 0,
+            max_bytes: 65_536,
+            not_after_ms: u64::MAX,
+        }
     }
 
     #[test]
@@ -126,10 +147,20 @@ mod tests {
         let (terms, mut usage) = (terms(2, 7 * 86_400), Usage::new());
         assert_eq!(usage.admit(&terms, START), Ok(()));
         assert_eq!(usage.admit(&terms, START + 6 * DAY_MS), Ok(()));
-        assert_eq!(usage.admit(&terms, START + 6 * DAY_MS + 1), Err(Refusal::Rate { retry_after_ms: DAY_MS - 1 }));
+        assert_eq!(
+            usage.admit(&terms, START + 6 * DAY_MS + 1),
+            Err(Refusal::Rate {
+                retry_after_ms: DAY_MS - 1
+            })
+        );
         assert_eq!(usage.admit(&terms, START + 7 * DAY_MS), Ok(()));
         // Fixed weeks would let a fourth through here.
-        assert_eq!(usage.admit(&terms, START + 7 * DAY_MS + 1), Err(Refusal::Rate { retry_after_ms: 6 * DAY_MS - 1 }));
+        assert_eq!(
+            usage.admit(&terms, START + 7 * DAY_MS + 1),
+            Err(Refusal::Rate {
+                retry_after_ms: 6 * DAY_MS - 1
+            })
+        );
     }
 
     #[test]
@@ -138,7 +169,12 @@ mod tests {
         for _ in 0..1_000 {
             assert_eq!(usage.admit(&terms, START), Ok(()));
         }
-        assert_eq!(usage.admit(&terms, START + 1), Err(Refusal::Rate { retry_after_ms: HOUR_MS - 1 }));
+        assert_eq!(
+            usage.admit(&terms, START + 1),
+            Err(Refusal::Rate {
+                retry_after_ms: HOUR_MS - 1
+            })
+        );
         assert_eq!(usage.admit(&terms, START + HOUR_MS), Ok(()));
     }
 
@@ -159,19 +195,49 @@ mod tests {
     fn closed_hours_say_when_they_open() {
         // 9:00 to 17:59 in a zone of +5:30; START is 2027-01-15 08:00 UTC, 13:30 there.
         let hours = (9..18).fold(0, |hours, hour| hours | 1 << hour);
-        let terms = CapabilityTerms { hours, utc_offset_min: 330, ..terms(100, 60) };
+        let terms = CapabilityTerms {
+            hours,
+            utc_offset_min: 330,
+            ..terms(100, 60)
+        };
         assert_eq!(Usage::new().admit(&terms, START), Ok(()));
         // 18:00 there: closed, until 9:00 next day.
         let evening = START + 4 * HOUR_MS + HOUR_MS / 2;
         assert_eq!(Usage::new().admit(&terms, evening - 1), Ok(()));
-        assert_eq!(Usage::new().admit(&terms, evening), Err(Refusal::Rate { retry_after_ms: 15 * HOUR_MS }));
+        assert_eq!(
+            Usage::new().admit(&terms, evening),
+            Err(Refusal::Rate {
+                retry_after_ms: 15 * HOUR_MS
+            })
+        );
         assert_eq!(Usage::new().admit(&terms, evening + 15 * HOUR_MS), Ok(()));
     }
 
     #[test]
     fn no_hours_no_number_and_no_time_left_are_denials() {
-        assert_eq!(Usage::new().admit(&CapabilityTerms { hours: 0, ..terms(1, 1) }, START), Err(Refusal::Denied));
-        assert_eq!(Usage::new().admit(&terms(0, 1), START), Err(Refusal::Denied));
-        assert_eq!(Usage::new().admit(&CapabilityTerms { not_after_ms: START, ..terms(1, 1) }, START), Err(Refusal::Denied));
+        assert_eq!(
+            Usage::new().admit(
+                &CapabilityTerms {
+                    hours: 0,
+                    ..terms(1, 1)
+                },
+                START
+            ),
+            Err(Refusal::Denied)
+        );
+        assert_eq!(
+            Usage::new().admit(&terms(0, 1), START),
+            Err(Refusal::Denied)
+        );
+        assert_eq!(
+            Usage::new().admit(
+                &CapabilityTerms {
+                    not_after_ms: START,
+                    ..terms(1, 1)
+                },
+                START
+            ),
+            Err(Refusal::Denied)
+        );
     }
 }

@@ -47,16 +47,25 @@ impl Reader {
 pub(crate) fn is_done(readers: &[(PublicKey, Reader)], sequence: u64, now_ms: u64) -> bool {
     let has = |reader: &Reader| reader.acknowledged.contains(sequence);
     readers.iter().any(|(_, reader)| has(reader))
-        && readers.iter().all(|(_, reader)| has(reader) || reader.is_stale(now_ms))
+        && readers
+            .iter()
+            .all(|(_, reader)| has(reader) || reader.is_stale(now_ms))
 }
 
 impl Call<'_> {
     /// All readers of a box.
-    pub(crate) fn readers(&self, number: BoxNumber) -> Result<Vec<(PublicKey, Reader)>, MailboxError> {
-        let rows = self.draft.scan(&keys::part(number, Part::Reader, &[]), &[], READERS_MAX)?;
+    pub(crate) fn readers(
+        &self,
+        number: BoxNumber,
+    ) -> Result<Vec<(PublicKey, Reader)>, MailboxError> {
+        let rows = self
+            .draft
+            .scan(&keys::part(number, Part::Reader, &[]), &[], READERS_MAX)?;
         rows.into_iter()
             .map(|(key, row)| {
-                let bytes = keys::rest(&key).try_into().map_err(|_| MailboxError::Corrupt { record: "Reader" })?;
+                let bytes = keys::rest(&key)
+                    .try_into()
+                    .map_err(|_| MailboxError::Corrupt { record: "Reader" })?;
                 Ok((PublicKey(bytes), Reader::from_row(&row)?))
             })
             .collect()
@@ -65,7 +74,9 @@ impl Call<'_> {
     /// The signer as a reader of the box; nobody else gets past this.
     pub(crate) fn reader_of(&self, found: &Found) -> Result<(PublicKey, Reader), Stop> {
         let key = self.signer()?;
-        let reader = self.load(&keys::reader(found.number, &key))?.ok_or(Refusal::Denied)?;
+        let reader = self
+            .load(&keys::reader(found.number, &key))?
+            .ok_or(Refusal::Denied)?;
         Ok((key, reader))
     }
 
@@ -90,7 +101,13 @@ impl Call<'_> {
         if self.readers(number)?.len() >= READERS_MAX {
             return Err(Refusal::Full.into());
         }
-        self.save(place, &Reader { acknowledged: Runs::new(), fetched_ms: self.now_ms });
+        self.save(
+            place,
+            &Reader {
+                acknowledged: Runs::new(),
+                fetched_ms: self.now_ms,
+            },
+        );
         Ok(())
     }
 
@@ -100,10 +117,17 @@ impl Call<'_> {
     }
 
     /// Removes what has served among the items from `sequence` on, and says where it stopped if it did.
-    pub(crate) fn settle(&mut self, found: &mut Found, sequence: u64, last: u64) -> Result<Option<u64>, Stop> {
+    pub(crate) fn settle(
+        &mut self,
+        found: &mut Found,
+        sequence: u64,
+        last: u64,
+    ) -> Result<Option<u64>, Stop> {
         let readers = self.readers(found.number)?;
         let items = self.items_from(found.number, sequence, SETTLE_ITEMS_MAX)?;
-        let next = items.get(SETTLE_ITEMS_MAX - 1).map(|(sequence, _)| sequence + 1);
+        let next = items
+            .get(SETTLE_ITEMS_MAX - 1)
+            .map(|(sequence, _)| sequence + 1);
         for (sequence, item) in items {
             if sequence > last {
                 return Ok(None);

@@ -30,7 +30,10 @@ pub(crate) trait Record: Sized {
         let corrupt = MailboxError::Corrupt { record: Self::NAME };
         let (&version, mut rest) = row.split_first().ok_or(corrupt)?;
         if version != Self::VERSION {
-            return Err(MailboxError::NewerRecord { record: Self::NAME, version });
+            return Err(MailboxError::NewerRecord {
+                record: Self::NAME,
+                version,
+            });
         }
         match Self::read_fields(&mut rest) {
             Some(record) if rest.is_empty() => Ok(record),
@@ -91,7 +94,11 @@ impl<T: Field> Field for Option<T> {
         }
     }
     fn read(from: &mut &[u8]) -> Option<Self> {
-        Some(if bool::read(from)? { Some(T::read(from)?) } else { None })
+        Some(if bool::read(from)? {
+            Some(T::read(from)?)
+        } else {
+            None
+        })
     }
 }
 
@@ -139,7 +146,9 @@ impl<A: Field, B: Field> Field for (A, B) {
 }
 
 fn write_count(count: usize, out: &mut Vec<u8>) {
-    u32::try_from(count).expect("every list and blob of a row is bounded far below 4 GiB").write(out);
+    u32::try_from(count)
+        .expect("every list and blob of a row is bounded far below 4 GiB")
+        .write(out);
 }
 
 /// Lets one-field id types stand in records as their bytes.
@@ -205,7 +214,14 @@ mod tests {
     }
 
     fn sample() -> Sample {
-        Sample { small: 7, large: 1 << 40, place: Some(9), hash: [1, 2, 3, 4], pairs: vec![(1, true), (2, false)], blob: Bytes(vec![5; 3]) }
+        Sample {
+            small: 7,
+            large: 1 << 40,
+            place: Some(9),
+            hash: [1, 2, 3, 4],
+            pairs: vec![(1, true), (2, false)],
+            blob: Bytes(vec![5; 3]),
+        }
     }
 
     #[test]
@@ -219,14 +235,26 @@ mod tests {
     fn cut_longer_or_newer_rows_are_refused_with_their_name() {
         let row = sample().to_row();
         for length in 0..row.len() {
-            assert!(matches!(Sample::from_row(&row[..length]), Err(MailboxError::Corrupt { record: "Sample" })), "cut at {length}");
+            assert!(
+                matches!(
+                    Sample::from_row(&row[..length]),
+                    Err(MailboxError::Corrupt { record: "Sample" })
+                ),
+                "cut at {length}"
+            );
         }
         let mut longer = row.clone();
         longer.push(0);
-        assert!(matches!(Sample::from_row(&longer), Err(MailboxError::Corrupt { .. })));
+        assert!(matches!(
+            Sample::from_row(&longer),
+            Err(MailboxError::Corrupt { .. })
+        ));
         let mut newer = row;
         newer[0] = 4;
-        assert!(matches!(Sample::from_row(&newer), Err(MailboxError::NewerRecord { version: 4, .. })));
+        assert!(matches!(
+            Sample::from_row(&newer),
+            Err(MailboxError::NewerRecord { version: 4, .. })
+        ));
     }
 
     #[test]

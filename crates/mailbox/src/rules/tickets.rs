@@ -30,11 +30,28 @@ pub struct TicketTerms {
 }
 
 /// Issues a ticket for the relay whose key this is. Nothing is stored: the relay knows its own signature.
-pub fn issue_ticket(key: &SigningKey, terms: TicketTerms, rng: &mut impl CryptoRng) -> Signed<Ticket> {
+pub fn issue_ticket(
+    key: &SigningKey,
+    terms: TicketTerms,
+    rng: &mut impl CryptoRng,
+) -> Signed<Ticket> {
     let mut serial = [0; 16];
     rng.fill_bytes(&mut serial);
-    let TicketTerms { bytes, boxes, not_after_ms } = terms;
-    Signed::sign(&Ticket { relay: RelayKey(public_key(key).0), serial, bytes, boxes, not_after_ms }, key)
+    let TicketTerms {
+        bytes,
+        boxes,
+        not_after_ms,
+    } = terms;
+    Signed::sign(
+        &Ticket {
+            relay: RelayKey(public_key(key).0),
+            serial,
+            bytes,
+            boxes,
+            not_after_ms,
+        },
+        key,
+    )
 }
 
 /// A box's share of a ticket.
@@ -51,7 +68,11 @@ impl Call<'_> {
     /// never exceeds what the operator wrote.
     pub(crate) fn spend_ticket(&mut self, ticket: &Signed<Ticket>) -> Result<Share, Stop> {
         let relay = public_key(&self.config.key);
-        let ticket = ticket.clone().verify().and_then(|ticket| ticket.signed_by(&relay)).map_err(|_| Refusal::Ticket)?;
+        let ticket = ticket
+            .clone()
+            .verify()
+            .and_then(|ticket| ticket.signed_by(&relay))
+            .map_err(|_| Refusal::Ticket)?;
         if ticket.relay.0 != relay.0 || ticket.not_after_ms <= self.now_ms || ticket.boxes == 0 {
             return Err(Refusal::Ticket.into());
         }
@@ -62,7 +83,10 @@ impl Call<'_> {
         }
         used.boxes += 1;
         self.save(place, &used);
-        Ok(Share { serial: ticket.serial, bytes: ticket.bytes / u64::from(ticket.boxes) })
+        Ok(Share {
+            serial: ticket.serial,
+            bytes: ticket.bytes / u64::from(ticket.boxes),
+        })
     }
 
     /// Gives back the place of a box that is gone.

@@ -28,7 +28,10 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(view: &'a dyn View) -> Self {
-        Self { view, changes: Changes::new() }
+        Self {
+            view,
+            changes: Changes::new(),
+        }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, MailboxError> {
@@ -46,7 +49,12 @@ impl<'a> Draft<'a> {
         self.changes.insert(key, None);
     }
 
-    pub(crate) fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, MailboxError> {
+    pub(crate) fn scan(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, MailboxError> {
         merge(&self.changes, self.view, prefix, from, limit)
     }
 
@@ -74,8 +82,14 @@ pub(crate) fn merge(
     if pending.is_empty() {
         return under.scan(prefix, from, limit);
     }
-    let deleted = pending.iter().filter(|(_, change)| change.is_none()).count();
-    let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = under.scan(prefix, from, limit + deleted)?.into_iter().collect();
+    let deleted = pending
+        .iter()
+        .filter(|(_, change)| change.is_none())
+        .count();
+    let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = under
+        .scan(prefix, from, limit + deleted)?
+        .into_iter()
+        .collect();
     for (key, change) in pending {
         match change {
             Some(value) => rows.insert(key.clone(), value.clone()),

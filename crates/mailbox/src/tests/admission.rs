@@ -10,13 +10,27 @@ use super::world::{DAY, START_MS, World, generous, is_stored, relay_key};
 use crate::{Limits, TicketTerms, issue_ticket};
 
 fn ticket(world: &mut World, bytes: u64, boxes: u32) -> Signed<Ticket> {
-    issue_ticket(&relay_key(), TicketTerms { bytes, boxes, not_after_ms: START_MS + DAY }, &mut world.rng)
+    issue_ticket(
+        &relay_key(),
+        TicketTerms {
+            bytes,
+            boxes,
+            not_after_ms: START_MS + DAY,
+        },
+        &mut world.rng,
+    )
 }
 
 /// A CREATE with new keys.
 fn create(world: &mut World, ticket: Option<&Signed<Ticket>>) -> RelayAnswer {
     let (owner, reader) = (world.key(), world.key());
-    world.create(&owner, &[&reader], BoxKind::Thread, Lane::Service, ticket.cloned())
+    world.create(
+        &owner,
+        &[&reader],
+        BoxKind::Thread,
+        Lane::Service,
+        ticket.cloned(),
+    )
 }
 
 fn is_error(answer: &RelayAnswer, expected: ErrorCode) -> bool {
@@ -28,8 +42,14 @@ fn a_closed_relay_asks_for_a_ticket_and_an_open_one_does_not() {
     let mut world = World::closed();
     assert!(is_error(&create(&mut world, None), ErrorCode::Ticket));
     let ticket = ticket(&mut world, 1 << 30, 2);
-    assert!(matches!(create(&mut world, Some(&ticket)), RelayAnswer::Created { .. }));
-    assert!(matches!(create(&mut World::open(), None), RelayAnswer::Created { .. }));
+    assert!(matches!(
+        create(&mut world, Some(&ticket)),
+        RelayAnswer::Created { .. }
+    ));
+    assert!(matches!(
+        create(&mut World::open(), None),
+        RelayAnswer::Created { .. }
+    ));
 }
 
 #[test]
@@ -37,9 +57,18 @@ fn each_place_on_a_ticket_is_taken_once() {
     let mut world = World::closed();
     world.restless = true;
     let ticket = ticket(&mut world, 1 << 30, 2);
-    assert!(matches!(create(&mut world, Some(&ticket)), RelayAnswer::Created { .. }));
-    assert!(matches!(create(&mut world, Some(&ticket)), RelayAnswer::Created { .. }));
-    assert!(is_error(&create(&mut world, Some(&ticket)), ErrorCode::Ticket));
+    assert!(matches!(
+        create(&mut world, Some(&ticket)),
+        RelayAnswer::Created { .. }
+    ));
+    assert!(matches!(
+        create(&mut world, Some(&ticket)),
+        RelayAnswer::Created { .. }
+    ));
+    assert!(is_error(
+        &create(&mut world, Some(&ticket)),
+        ErrorCode::Ticket
+    ));
 }
 
 #[test]
@@ -47,13 +76,31 @@ fn a_create_that_is_sent_again_finds_its_box_and_takes_no_second_place() {
     let mut world = World::closed();
     let ticket = ticket(&mut world, 1 << 30, 1);
     let (owner, reader) = (world.key(), world.key());
-    let first = world.create(&owner, &[&reader], BoxKind::Thread, Lane::Service, Some(ticket.clone()));
+    let first = world.create(
+        &owner,
+        &[&reader],
+        BoxKind::Thread,
+        Lane::Service,
+        Some(ticket.clone()),
+    );
     assert!(matches!(first, RelayAnswer::Created { .. }));
     world.restart();
-    let again = world.create(&owner, &[&reader], BoxKind::Thread, Lane::Service, Some(ticket.clone()));
+    let again = world.create(
+        &owner,
+        &[&reader],
+        BoxKind::Thread,
+        Lane::Service,
+        Some(ticket.clone()),
+    );
     assert_eq!(again, first);
     // Another kind of box under the same key would be confused with the first.
-    let other = world.create(&owner, &[&reader], BoxKind::FrontDoor, Lane::Service, Some(ticket));
+    let other = world.create(
+        &owner,
+        &[&reader],
+        BoxKind::FrontDoor,
+        Lane::Service,
+        Some(ticket),
+    );
     assert!(is_error(&other, ErrorCode::Malformed));
 }
 
@@ -62,11 +109,28 @@ fn a_place_comes_back_when_its_box_is_deleted() {
     let mut world = World::closed();
     let ticket = ticket(&mut world, 1 << 30, 1);
     let (owner, reader) = (world.key(), world.key());
-    let answer = world.create(&owner, &[&reader], BoxKind::Thread, Lane::Service, Some(ticket.clone()));
-    let RelayAnswer::Created { rid, .. } = answer else { panic!("no box") };
-    assert_eq!(world.ask(&owner, &RelayRequest::Delete { rid }), RelayAnswer::Ok);
-    assert!(matches!(create(&mut world, Some(&ticket)), RelayAnswer::Created { .. }));
-    assert!(is_error(&create(&mut world, Some(&ticket)), ErrorCode::Ticket));
+    let answer = world.create(
+        &owner,
+        &[&reader],
+        BoxKind::Thread,
+        Lane::Service,
+        Some(ticket.clone()),
+    );
+    let RelayAnswer::Created { rid, .. } = answer else {
+        panic!("no box")
+    };
+    assert_eq!(
+        world.ask(&owner, &RelayRequest::Delete { rid }),
+        RelayAnswer::Ok
+    );
+    assert!(matches!(
+        create(&mut world, Some(&ticket)),
+        RelayAnswer::Created { .. }
+    ));
+    assert!(is_error(
+        &create(&mut world, Some(&ticket)),
+        ErrorCode::Ticket
+    ));
 }
 
 #[test]
@@ -74,17 +138,34 @@ fn an_expired_foreign_or_forged_ticket_opens_nothing() {
     let mut world = World::closed();
     let expired = ticket(&mut world, 1 << 30, 5);
     let operator = world.key();
-    let terms = TicketTerms { bytes: 1 << 30, boxes: 5, not_after_ms: START_MS + 90 * DAY };
+    let terms = TicketTerms {
+        bytes: 1 << 30,
+        boxes: 5,
+        not_after_ms: START_MS + 90 * DAY,
+    };
     // Another relay's, another relay's that names us, and one of ours that names another relay.
     let foreign = issue_ticket(&operator, terms, &mut world.rng);
-    let named = |relay| Ticket { relay, serial: [1; 16], bytes: 1 << 30, boxes: 5, not_after_ms: START_MS + 90 * DAY };
+    let named = |relay| Ticket {
+        relay,
+        serial: [1; 16],
+        bytes: 1 << 30,
+        boxes: 5,
+        not_after_ms: START_MS + 90 * DAY,
+    };
     let us = RelayKey(public_key(&relay_key()).0);
     let forged = Signed::sign(&named(us), &operator);
     let misnamed = Signed::sign(&named(RelayKey(public_key(&operator).0)), &relay_key());
-    let empty = issue_ticket(&relay_key(), TicketTerms { boxes: 0, ..terms }, &mut world.rng);
+    let empty = issue_ticket(
+        &relay_key(),
+        TicketTerms { boxes: 0, ..terms },
+        &mut world.rng,
+    );
     world.later(DAY);
     for ticket in [expired, foreign, forged, misnamed, empty] {
-        assert!(is_error(&create(&mut world, Some(&ticket)), ErrorCode::Ticket));
+        assert!(is_error(
+            &create(&mut world, Some(&ticket)),
+            ErrorCode::Ticket
+        ));
     }
 }
 
@@ -93,10 +174,29 @@ fn boxes_share_the_bytes_of_their_ticket() {
     let mut world = World::closed();
     let ticket = ticket(&mut world, 20_000, 2);
     let (owner, reader) = (world.key(), world.key());
-    let answer = world.create(&owner, &[&reader], BoxKind::Thread, Lane::Service, Some(ticket));
-    let RelayAnswer::Created { rid, sid, bytes_max, .. } = answer else { panic!("no box") };
+    let answer = world.create(
+        &owner,
+        &[&reader],
+        BoxKind::Thread,
+        Lane::Service,
+        Some(ticket),
+    );
+    let RelayAnswer::Created {
+        rid,
+        sid,
+        bytes_max,
+        ..
+    } = answer
+    else {
+        panic!("no box")
+    };
     assert_eq!(bytes_max, 10_000);
-    let own = super::world::Own { rid, sid, owner, reader };
+    let own = super::world::Own {
+        rid,
+        sid,
+        owner,
+        reader,
+    };
     let cap = world.grant(&own, generous());
     assert!(is_stored(&world.put(&cap, 1, vec![1; 6_000])));
     assert_eq!(world.put(&cap, 2, vec![1; 6_000]), RelayAnswer::Full);
@@ -117,26 +217,46 @@ fn a_create_is_its_owners() {
     };
     assert_eq!(world.ask(&stranger, &request), RelayAnswer::Denied);
     assert_eq!(world.ask_unsigned(&request), RelayAnswer::Denied);
-    assert!(is_error(&world.create(&owner, &[], BoxKind::Thread, Lane::Service, None), ErrorCode::Malformed));
-    assert!(matches!(world.ask(&owner, &request), RelayAnswer::Created { .. }));
+    assert!(is_error(
+        &world.create(&owner, &[], BoxKind::Thread, Lane::Service, None),
+        ErrorCode::Malformed
+    ));
+    assert!(matches!(
+        world.ask(&owner, &request),
+        RelayAnswer::Created { .. }
+    ));
 }
 
 #[test]
 fn a_relay_makes_no_more_boxes_than_its_operator_allows() {
-    let mut world = World::with(true, Limits { boxes_max: 2, ..Limits::default() });
+    let mut world = World::with(
+        true,
+        Limits {
+            boxes_max: 2,
+            ..Limits::default()
+        },
+    );
     let own = world.thread_box();
     world.thread_box();
     assert!(is_error(&create(&mut world, None), ErrorCode::NoSpace));
     world.ask(&own.owner, &RelayRequest::Delete { rid: own.rid });
-    assert!(matches!(create(&mut world, None), RelayAnswer::Created { .. }));
+    assert!(matches!(
+        create(&mut world, None),
+        RelayAnswer::Created { .. }
+    ));
 }
 
 #[test]
 fn info_says_what_the_relay_is_to_anybody() {
     let mut world = World::closed();
-    let RelayAnswer::Info(info) = world.ask_unsigned(&RelayRequest::Info) else { panic!("no info") };
+    let RelayAnswer::Info(info) = world.ask_unsigned(&RelayRequest::Info) else {
+        panic!("no info")
+    };
     assert_eq!(info.relay.key.0, public_key(&relay_key()).0);
     assert_eq!(info.relay.addresses.len(), 1);
     assert!(!info.open);
-    assert_eq!((info.ttl_s_max, info.deposit_bytes_max), (30 * 86_400, 60 * 1_024));
+    assert_eq!(
+        (info.ttl_s_max, info.deposit_bytes_max),
+        (30 * 86_400, 60 * 1_024)
+    );
 }

@@ -19,7 +19,13 @@ fn a_request_does_not_replay_on_another_stream_or_at_another_relay_or_under_anot
     let mut world = World::open();
     let own = world.thread_box();
     let cap = world.grant(&own, generous());
-    let put = RelayRequest::Put { sid: cap.sid, capability: cap.id, mid: mid(1), expires_s: 60, blob: vec![1; 100] };
+    let put = RelayRequest::Put {
+        sid: cap.sid,
+        capability: cap.id,
+        mid: mid(1),
+        expires_s: 60,
+        blob: vec![1; 100],
+    };
     let frame = world.signed(&cap.writer, &put);
     let denied = |frame: &SignedRequest, relay: &RelayKey, challenge: &[u8; 32]| {
         Incoming::open(frame, relay, challenge).unwrap_err().answer == RelayAnswer::Denied
@@ -27,11 +33,25 @@ fn a_request_does_not_replay_on_another_stream_or_at_another_relay_or_under_anot
     // Eve recorded it and sends it on her own stream; another relay hands it to us.
     assert!(denied(&frame, &us(), &[8; 32]));
     assert!(denied(&frame, &RelayKey([3; 32]), &world.challenge));
-    assert!(denied(&SignedRequest { request_id: frame.request_id + 1, ..frame.clone() }, &us(), &world.challenge));
+    assert!(denied(
+        &SignedRequest {
+            request_id: frame.request_id + 1,
+            ..frame.clone()
+        },
+        &us(),
+        &world.challenge
+    ));
     let mut changed = frame.clone();
     *changed.request.last_mut().unwrap() ^= 1;
     assert!(denied(&changed, &us(), &world.challenge));
-    assert!(denied(&SignedRequest { signer: Some(public_key(&own.owner)), ..frame.clone() }, &us(), &world.challenge));
+    assert!(denied(
+        &SignedRequest {
+            signer: Some(public_key(&own.owner)),
+            ..frame.clone()
+        },
+        &us(),
+        &world.challenge
+    ));
     // On its own stream it may come twice: the second time it is known.
     assert!(is_stored(&world.put(&cap, 1, vec![1; 100])));
     assert!(Incoming::open(&frame, &us(), &world.challenge).is_ok());
@@ -53,7 +73,12 @@ fn a_key_of_small_order_signs_nothing() {
         signer: Some(comptoir_protocol::id::PublicKey(identity)),
         signature: Some(signature),
     };
-    assert_eq!(Incoming::open(&frame, &us(), &world.challenge).unwrap_err().answer, RelayAnswer::Denied);
+    assert_eq!(
+        Incoming::open(&frame, &us(), &world.challenge)
+            .unwrap_err()
+            .answer,
+        RelayAnswer::Denied
+    );
 }
 
 /// One request of every kind.
@@ -64,7 +89,10 @@ fn every_request(world: &mut World) -> Vec<RelayRequest> {
     let reader = public_key(&own.reader);
     let right = comptoir_protocol::frame::BlobRight::Owner(rid);
     let blob = comptoir_protocol::id::BlobId([1; 32]);
-    let solution = comptoir_protocol::puzzle::PuzzleSolution { seed: [0; 32], answer: 1 };
+    let solution = comptoir_protocol::puzzle::PuzzleSolution {
+        seed: [0; 32],
+        answer: 1,
+    };
     let admission = comptoir_protocol::frame::Admission::Puzzle(solution);
     let granted = comptoir_protocol::capability::RelayCapability {
         capability,
@@ -73,23 +101,76 @@ fn every_request(world: &mut World) -> Vec<RelayRequest> {
         lane: Lane::Service,
     };
     vec![
-        RelayRequest::Create { owner: reader, readers: vec![reader], kind: BoxKind::Thread, lane: Lane::Service, ttl_s: 9, ticket: None },
+        RelayRequest::Create {
+            owner: reader,
+            readers: vec![reader],
+            kind: BoxKind::Thread,
+            lane: Lane::Service,
+            ttl_s: 9,
+            ticket: None,
+        },
         RelayRequest::ReaderAdd { rid, reader },
         RelayRequest::ReaderRemove { rid, reader },
-        RelayRequest::Grant { rid, capability: granted },
-        RelayRequest::Revoke { rid, capability, purge: true },
+        RelayRequest::Grant {
+            rid,
+            capability: granted,
+        },
+        RelayRequest::Revoke {
+            rid,
+            capability,
+            purge: true,
+        },
         RelayRequest::List { rid },
-        RelayRequest::Put { sid, capability, mid: mid(1), expires_s: 9, blob: vec![1; 30] },
-        RelayRequest::PutOpen { sid, mid: mid(1), blob: vec![1; 30], admission },
+        RelayRequest::Put {
+            sid,
+            capability,
+            mid: mid(1),
+            expires_s: 9,
+            blob: vec![1; 30],
+        },
+        RelayRequest::PutOpen {
+            sid,
+            mid: mid(1),
+            blob: vec![1; 30],
+            admission,
+        },
         RelayRequest::Puzzle { sid },
-        RelayRequest::Fetch { rid, after_sequence: 0, items_max: 9, bytes_max: 9, wait_s: 0 },
-        RelayRequest::Ack { rid, up_to: 1, sequences: vec![3, 5] },
+        RelayRequest::Fetch {
+            rid,
+            after_sequence: 0,
+            items_max: 9,
+            bytes_max: 9,
+            wait_s: 0,
+        },
+        RelayRequest::Ack {
+            rid,
+            up_to: 1,
+            sequences: vec![3, 5],
+        },
         RelayRequest::Subscribe { rids: vec![rid] },
-        RelayRequest::Boot { reader, expected: 0, next: 1 },
-        RelayRequest::BlobPut { right: right.clone(), blob, total_bytes: 9, offset: 0, bytes: vec![1; 9], expires_s: 9 },
-        RelayRequest::BlobGet { blob, offset: 0, bytes_max: 9 },
+        RelayRequest::Boot {
+            reader,
+            expected: 0,
+            next: 1,
+        },
+        RelayRequest::BlobPut {
+            right: right.clone(),
+            blob,
+            total_bytes: 9,
+            offset: 0,
+            bytes: vec![1; 9],
+            expires_s: 9,
+        },
+        RelayRequest::BlobGet {
+            blob,
+            offset: 0,
+            bytes_max: 9,
+        },
         RelayRequest::BlobDrop { right, blob },
-        RelayRequest::KeyPackagesPut { rid, packages: vec![vec![1; 30]] },
+        RelayRequest::KeyPackagesPut {
+            rid,
+            packages: vec![vec![1; 30]],
+        },
         RelayRequest::KeyPackageTake { sid, capability },
         RelayRequest::Move { rid },
         RelayRequest::Delete { rid },
@@ -111,13 +192,27 @@ fn bytes_that_are_no_request_are_answered_and_change_nothing() {
             let mut frame = SignedRequest::sign(1, request, &key, &relay, &world.challenge);
             frame.request.truncate(length);
             let answer = world.send(&frame).unwrap_err().answer;
-            assert!(matches!(answer, RelayAnswer::Error { code: ErrorCode::Malformed, .. }), "{request:?} cut at {length}");
+            assert!(
+                matches!(
+                    answer,
+                    RelayAnswer::Error {
+                        code: ErrorCode::Malformed,
+                        ..
+                    }
+                ),
+                "{request:?} cut at {length}"
+            );
         }
         for _ in 0..200 {
             let mut bytes = whole.clone();
             let place = world.rng.next_u32() as usize % bytes.len();
             bytes[place] ^= 1 << (world.rng.next_u32() % 8);
-            let frame = SignedRequest { request_id: 1, request: bytes, signer: None, signature: None };
+            let frame = SignedRequest {
+                request_id: 1,
+                request: bytes,
+                signer: None,
+                signature: None,
+            };
             // Whatever it says now, nobody signed it: it may ask what anybody may ask, and no more.
             let _answered = world.send(&frame);
         }
@@ -129,9 +224,20 @@ fn bytes_that_are_no_request_are_answered_and_change_nothing() {
 fn a_request_of_a_newer_version_is_told_apart_from_a_broken_one() {
     let mut world = World::open();
     // Choice number 900: `[900]`.
-    let frame = SignedRequest { request_id: 4, request: vec![0x81, 0x19, 0x03, 0x84], signer: None, signature: None };
+    let frame = SignedRequest {
+        request_id: 4,
+        request: vec![0x81, 0x19, 0x03, 0x84],
+        signer: None,
+        signature: None,
+    };
     let answer = world.send(&frame).unwrap_err().answer;
-    assert!(matches!(answer, RelayAnswer::Error { code: ErrorCode::NeedsNewer, .. }));
+    assert!(matches!(
+        answer,
+        RelayAnswer::Error {
+            code: ErrorCode::NeedsNewer,
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -140,7 +246,10 @@ fn every_request_has_a_price_and_strangers_pay_most() {
     for request in every_request(&mut world) {
         let price = cost(&request);
         assert!(price > 0);
-        if matches!(request, RelayRequest::Create { .. } | RelayRequest::PutOpen { .. }) {
+        if matches!(
+            request,
+            RelayRequest::Create { .. } | RelayRequest::PutOpen { .. }
+        ) {
             assert_eq!(price, 20);
         }
     }

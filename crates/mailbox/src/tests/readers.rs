@@ -108,15 +108,24 @@ fn a_new_reader_finds_what_still_lies_there_and_a_removed_one_is_nobody() {
     assert_eq!(world.names(&own, &laptop), [1]);
     world.ack(&own, &laptop, 1, &[]);
     let rows = world.rows();
-    let remove = RelayRequest::ReaderRemove { rid: own.rid, reader: public_key(&own.reader) };
+    let remove = RelayRequest::ReaderRemove {
+        rid: own.rid,
+        reader: public_key(&own.reader),
+    };
     assert_eq!(world.ask(&own.owner, &remove), RelayAnswer::Ok);
     // Only the removed reader had yet to read it.
     world.sweep();
     assert_eq!(world.rows(), rows - 2);
     assert_eq!(world.ack(&own, &own.reader, 1, &[]), RelayAnswer::Denied);
     // The last one stays.
-    let remove = RelayRequest::ReaderRemove { rid: own.rid, reader: public_key(&laptop) };
-    assert!(matches!(world.ask(&own.owner, &remove), RelayAnswer::Error { .. }));
+    let remove = RelayRequest::ReaderRemove {
+        rid: own.rid,
+        reader: public_key(&laptop),
+    };
+    assert!(matches!(
+        world.ask(&own.owner, &remove),
+        RelayAnswer::Error { .. }
+    ));
 }
 
 #[test]
@@ -127,11 +136,24 @@ fn a_stranger_another_boxs_reader_and_the_owner_read_nothing() {
     world.put(&cap, 1, vec![1; 100]);
     let stranger = world.key();
     for key in [&stranger, &other.reader, &own.owner, &cap.writer] {
-        let fetch =
-            RelayRequest::Fetch { rid: own.rid, after_sequence: 0, items_max: 10, bytes_max: 10_000, wait_s: 0 };
+        let fetch = RelayRequest::Fetch {
+            rid: own.rid,
+            after_sequence: 0,
+            items_max: 10,
+            bytes_max: 10_000,
+            wait_s: 0,
+        };
         assert_eq!(world.ask(key, &fetch), RelayAnswer::Denied);
         assert_eq!(world.ack(&own, key, 1, &[]), RelayAnswer::Denied);
-        assert_eq!(world.ask(key, &RelayRequest::Subscribe { rids: vec![own.rid] }), RelayAnswer::Denied);
+        assert_eq!(
+            world.ask(
+                key,
+                &RelayRequest::Subscribe {
+                    rids: vec![own.rid]
+                }
+            ),
+            RelayAnswer::Denied
+        );
     }
     assert_eq!(world.names(&own, &own.reader), [1]);
 }
@@ -149,12 +171,28 @@ fn only_the_owner_changes_a_box() {
         lane: Lane::Service,
     };
     let requests = [
-        RelayRequest::ReaderAdd { rid: own.rid, reader: someone },
-        RelayRequest::ReaderRemove { rid: own.rid, reader: public_key(&own.reader) },
-        RelayRequest::Grant { rid: own.rid, capability: grant },
-        RelayRequest::Revoke { rid: own.rid, capability: cap.id, purge: true },
+        RelayRequest::ReaderAdd {
+            rid: own.rid,
+            reader: someone,
+        },
+        RelayRequest::ReaderRemove {
+            rid: own.rid,
+            reader: public_key(&own.reader),
+        },
+        RelayRequest::Grant {
+            rid: own.rid,
+            capability: grant,
+        },
+        RelayRequest::Revoke {
+            rid: own.rid,
+            capability: cap.id,
+            purge: true,
+        },
         RelayRequest::List { rid: own.rid },
-        RelayRequest::KeyPackagesPut { rid: own.rid, packages: vec![vec![1]] },
+        RelayRequest::KeyPackagesPut {
+            rid: own.rid,
+            packages: vec![vec![1]],
+        },
         RelayRequest::Move { rid: own.rid },
         RelayRequest::Delete { rid: own.rid },
     ];
@@ -162,7 +200,11 @@ fn only_the_owner_changes_a_box() {
         for key in [&own.reader, &other.owner, &cap.writer] {
             assert_eq!(world.ask(key, request), RelayAnswer::Denied, "{request:?}");
         }
-        assert_eq!(world.ask_unsigned(request), RelayAnswer::Denied, "{request:?}");
+        assert_eq!(
+            world.ask_unsigned(request),
+            RelayAnswer::Denied,
+            "{request:?}"
+        );
     }
     assert!(is_stored(&world.put(&cap, 1, vec![1; 100])));
     assert_eq!(world.names(&own, &own.reader), [1]);
@@ -176,9 +218,15 @@ fn a_box_has_at_most_32_readers() {
         world.add_reader(&own);
     }
     let one_more = public_key(&world.key());
-    let add = RelayRequest::ReaderAdd { rid: own.rid, reader: one_more };
+    let add = RelayRequest::ReaderAdd {
+        rid: own.rid,
+        reader: one_more,
+    };
     assert_eq!(world.ask(&own.owner, &add), RelayAnswer::Full);
-    let again = RelayRequest::ReaderAdd { rid: own.rid, reader: public_key(&own.reader) };
+    let again = RelayRequest::ReaderAdd {
+        rid: own.rid,
+        reader: public_key(&own.reader),
+    };
     assert_eq!(world.ask(&own.owner, &again), RelayAnswer::Ok);
 }
 
@@ -187,7 +235,10 @@ fn what_has_not_come_yet_cannot_be_acknowledged() {
     let mut world = World::open();
     let own = world.thread_box();
     let cap = world.grant(&own, generous());
-    assert_eq!(world.ack(&own, &own.reader, u64::MAX, &[7, u64::MAX]), RelayAnswer::Ok);
+    assert_eq!(
+        world.ack(&own, &own.reader, u64::MAX, &[7, u64::MAX]),
+        RelayAnswer::Ok
+    );
     world.put(&cap, 1, vec![1; 100]);
     assert_eq!(world.names(&own, &own.reader), [1]);
 }

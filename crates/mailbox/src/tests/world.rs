@@ -6,7 +6,9 @@ use std::sync::Arc;
 use comptoir_kv::{Disk, Kv};
 use comptoir_protocol::Wire;
 use comptoir_protocol::capability::{ALL_HOURS, CapabilityTerms, RelayCapability};
-use comptoir_protocol::frame::{AnswerFrame, BoxKind, Item, RelayAnswer, RelayRequest, SignedRequest};
+use comptoir_protocol::frame::{
+    AnswerFrame, BoxKind, Item, RelayAnswer, RelayRequest, SignedRequest,
+};
 use comptoir_protocol::id::{CapabilityId, Lane, Mid, PublicKey, RelayKey, Rid, Sid};
 use comptoir_protocol::limits::FRAME_BYTES_MAX;
 use comptoir_protocol::signed::{Signed, public_key};
@@ -62,7 +64,12 @@ pub(crate) fn relay_key() -> SigningKey {
 
 fn mailbox_on(disk: &Disk, open: bool, limits: Limits) -> (KvMailbox, Arc<dyn Kv>) {
     let kv: Arc<dyn Kv> = Arc::new(disk.open().unwrap());
-    let config = Config { key: relay_key(), addresses: vec!["/dns4/relay.example/tcp/443".into()], open, limits };
+    let config = Config {
+        key: relay_key(),
+        addresses: vec!["/dns4/relay.example/tcp/443".into()],
+        open,
+        limits,
+    };
     (KvMailbox::open(Arc::clone(&kv), config).unwrap(), kv)
 }
 
@@ -79,11 +86,23 @@ pub(crate) fn generous() -> CapabilityTerms {
 
 impl World {
     pub(crate) fn open() -> Self {
-        Self::with(true, Limits { puzzle_bits: 4, ..Limits::default() })
+        Self::with(
+            true,
+            Limits {
+                puzzle_bits: 4,
+                ..Limits::default()
+            },
+        )
     }
 
     pub(crate) fn closed() -> Self {
-        Self::with(false, Limits { puzzle_bits: 4, ..Limits::default() })
+        Self::with(
+            false,
+            Limits {
+                puzzle_bits: 4,
+                ..Limits::default()
+            },
+        )
     }
 
     pub(crate) fn with(open: bool, limits: Limits) -> Self {
@@ -94,7 +113,11 @@ impl World {
             kv,
             disk,
             rng: ChaCha20Rng::from_seed([1; 32]),
-            now: Time { wall_ms: START_MS, mono_ms: 0, boot: [0; 16] },
+            now: Time {
+                wall_ms: START_MS,
+                mono_ms: 0,
+                boot: [0; 16],
+            },
             challenge: [7; 32],
             limits,
             open,
@@ -134,14 +157,24 @@ impl World {
             self.restart();
         }
         let bytes = frame.to_bytes();
-        assert!(bytes.len() <= FRAME_BYTES_MAX, "a request of {} bytes", bytes.len());
+        assert!(
+            bytes.len() <= FRAME_BYTES_MAX,
+            "a request of {} bytes",
+            bytes.len()
+        );
         let frame = SignedRequest::from_bytes(&bytes).unwrap();
         if let Some(answer) = self.mailbox.preview().refuses(&frame, self.now).unwrap() {
-            return Err(Box::new(AnswerFrame { request_id: frame.request_id, answer }));
+            return Err(Box::new(AnswerFrame {
+                request_id: frame.request_id,
+                answer,
+            }));
         }
         let relay = RelayKey(public_key(&relay_key()).0);
         let incoming = Incoming::open(&frame, &relay, &self.challenge)?;
-        let done = self.mailbox.handle_now(&incoming, self.now, &mut self.rng).unwrap();
+        let done = self
+            .mailbox
+            .handle_now(&incoming, self.now, &mut self.rng)
+            .unwrap();
         self.news.clone_from(&done.pushes);
         Ok(done)
     }
@@ -149,11 +182,25 @@ impl World {
     fn answer(&mut self, frame: &SignedRequest) -> RelayAnswer {
         let answer = match self.send(frame) {
             Err(frame) => frame.answer,
-            Ok(Done { outcome: Outcome::Answer(answer) | Outcome::Subscribed(_, answer), .. }) => answer,
-            Ok(Done { outcome: Outcome::Waiting { .. }, .. }) => panic!("the relay waits"),
+            Ok(Done {
+                outcome: Outcome::Answer(answer) | Outcome::Subscribed(_, answer),
+                ..
+            }) => answer,
+            Ok(Done {
+                outcome: Outcome::Waiting { .. },
+                ..
+            }) => panic!("the relay waits"),
         };
-        let bytes = AnswerFrame { request_id: frame.request_id, answer }.to_bytes();
-        assert!(bytes.len() <= FRAME_BYTES_MAX, "an answer of {} bytes", bytes.len());
+        let bytes = AnswerFrame {
+            request_id: frame.request_id,
+            answer,
+        }
+        .to_bytes();
+        assert!(
+            bytes.len() <= FRAME_BYTES_MAX,
+            "an answer of {} bytes",
+            bytes.len()
+        );
         AnswerFrame::from_bytes(&bytes).unwrap().answer
     }
 
@@ -177,7 +224,14 @@ impl World {
         ticket: Option<Signed<Ticket>>,
     ) -> RelayAnswer {
         let readers = readers.iter().map(|reader| public_key(reader)).collect();
-        let request = RelayRequest::Create { owner: public_key(owner), readers, kind, lane, ttl_s: 0, ticket };
+        let request = RelayRequest::Create {
+            owner: public_key(owner),
+            readers,
+            kind,
+            lane,
+            ttl_s: 0,
+            ticket,
+        };
         self.ask(owner, &request)
     }
 
@@ -185,7 +239,12 @@ impl World {
     pub(crate) fn own(&mut self, kind: BoxKind, lane: Lane) -> Own {
         let (owner, reader) = (self.key(), self.key());
         match self.create(&owner, &[&reader], kind, lane, None) {
-            RelayAnswer::Created { rid, sid, .. } => Own { rid, sid, owner, reader },
+            RelayAnswer::Created { rid, sid, .. } => Own {
+                rid,
+                sid,
+                owner,
+                reader,
+            },
             other => panic!("no box: {other:?}"),
         }
     }
@@ -197,7 +256,13 @@ impl World {
 
     pub(crate) fn add_reader(&mut self, own: &Own) -> SigningKey {
         let reader = self.key();
-        let answer = self.ask(&own.owner, &RelayRequest::ReaderAdd { rid: own.rid, reader: public_key(&reader) });
+        let answer = self.ask(
+            &own.owner,
+            &RelayRequest::ReaderAdd {
+                rid: own.rid,
+                reader: public_key(&reader),
+            },
+        );
         assert_eq!(answer, RelayAnswer::Ok);
         reader
     }
@@ -207,7 +272,11 @@ impl World {
         let id = CapabilityId([self.next_key; 16]);
         let answer = self.grant_as(own, id, public_key(&writer), terms, Lane::Service);
         assert_eq!(answer, RelayAnswer::Ok);
-        Cap { sid: own.sid, id, writer }
+        Cap {
+            sid: own.sid,
+            id,
+            writer,
+        }
     }
 
     pub(crate) fn grant_as(
@@ -218,22 +287,50 @@ impl World {
         terms: CapabilityTerms,
         lane: Lane,
     ) -> RelayAnswer {
-        let capability = RelayCapability { capability: id, writer, terms, lane };
-        self.ask(&own.owner, &RelayRequest::Grant { rid: own.rid, capability })
+        let capability = RelayCapability {
+            capability: id,
+            writer,
+            terms,
+            lane,
+        };
+        self.ask(
+            &own.owner,
+            &RelayRequest::Grant {
+                rid: own.rid,
+                capability,
+            },
+        )
     }
 
     pub(crate) fn put(&mut self, cap: &Cap, name: u32, blob: Vec<u8>) -> RelayAnswer {
         self.put_for(cap, name, blob, u32::MAX)
     }
 
-    pub(crate) fn put_for(&mut self, cap: &Cap, name: u32, blob: Vec<u8>, expires_s: u32) -> RelayAnswer {
-        let request = RelayRequest::Put { sid: cap.sid, capability: cap.id, mid: mid(name), expires_s, blob };
+    pub(crate) fn put_for(
+        &mut self,
+        cap: &Cap,
+        name: u32,
+        blob: Vec<u8>,
+        expires_s: u32,
+    ) -> RelayAnswer {
+        let request = RelayRequest::Put {
+            sid: cap.sid,
+            capability: cap.id,
+            mid: mid(name),
+            expires_s,
+            blob,
+        };
         self.ask(&cap.writer, &request)
     }
 
     pub(crate) fn page(&mut self, own: &Own, reader: &SigningKey, after: u64) -> (Vec<Item>, bool) {
-        let request =
-            RelayRequest::Fetch { rid: own.rid, after_sequence: after, items_max: u16::MAX, bytes_max: u32::MAX, wait_s: 0 };
+        let request = RelayRequest::Fetch {
+            rid: own.rid,
+            after_sequence: after,
+            items_max: u16::MAX,
+            bytes_max: u32::MAX,
+            wait_s: 0,
+        };
         match self.ask(reader, &request) {
             RelayAnswer::Items { items, more } => (items, more),
             other => panic!("no items: {other:?}"),
@@ -253,11 +350,27 @@ impl World {
     }
 
     pub(crate) fn names(&mut self, own: &Own, reader: &SigningKey) -> Vec<u32> {
-        self.fetch(own, reader).iter().map(|item| name(&item.mid)).collect()
+        self.fetch(own, reader)
+            .iter()
+            .map(|item| name(&item.mid))
+            .collect()
     }
 
-    pub(crate) fn ack(&mut self, own: &Own, reader: &SigningKey, up_to: u64, sequences: &[u64]) -> RelayAnswer {
-        self.ask(reader, &RelayRequest::Ack { rid: own.rid, up_to, sequences: sequences.to_vec() })
+    pub(crate) fn ack(
+        &mut self,
+        own: &Own,
+        reader: &SigningKey,
+        up_to: u64,
+        sequences: &[u64],
+    ) -> RelayAnswer {
+        self.ask(
+            reader,
+            &RelayRequest::Ack {
+                rid: own.rid,
+                up_to,
+                sequences: sequences.to_vec(),
+            },
+        )
     }
 
     /// Lets the relay do all of its own work.

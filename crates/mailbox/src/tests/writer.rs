@@ -14,9 +14,20 @@ use super::world::{Cap, World, generous, is_stored, mid, relay_key};
 use crate::{Done, Incoming, MailboxError, MailboxWriter, Outcome};
 
 fn incoming(world: &mut World, cap: &Cap, name: u32) -> Incoming {
-    let request = RelayRequest::Put { sid: cap.sid, capability: cap.id, mid: mid(name), expires_s: 60, blob: vec![1; 99] };
+    let request = RelayRequest::Put {
+        sid: cap.sid,
+        capability: cap.id,
+        mid: mid(name),
+        expires_s: 60,
+        blob: vec![1; 99],
+    };
     let frame = world.signed(&cap.writer, &request);
-    Incoming::open(&frame, &RelayKey(public_key(&relay_key()).0), &world.challenge).unwrap()
+    Incoming::open(
+        &frame,
+        &RelayKey(public_key(&relay_key()).0),
+        &world.challenge,
+    )
+    .unwrap()
 }
 
 /// Hands the world's relay to a writer; `restart` takes the world back.
@@ -27,12 +38,23 @@ fn writer(world: &mut World) -> MailboxWriter {
 }
 
 /// Submits all, and collects what each came to, in the order of the answers.
-fn submit_all(world: &mut World, writer: &MailboxWriter, cap: &Cap, names: &[u32]) -> Vec<Result<Done, MailboxError>> {
+fn submit_all(
+    world: &mut World,
+    writer: &MailboxWriter,
+    cap: &Cap,
+    names: &[u32],
+) -> Vec<Result<Done, MailboxError>> {
     let (sender, answers) = channel();
     for name in names {
         let sender = sender.clone();
         let request = incoming(world, cap, *name);
-        writer.submit(request, world.now, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+        writer
+            .submit(
+                request,
+                world.now,
+                Box::new(move |done| sender.send(done).unwrap()),
+            )
+            .unwrap();
     }
     drop(sender);
     answers.iter().collect()
@@ -50,11 +72,16 @@ fn requests_that_wait_together_share_commits_and_see_one_another() {
     let answers = submit_all(&mut world, &writer, &cap, &names);
     let commits = world.kv.stats().unwrap().commits - before;
     assert_eq!(answers.len(), 600);
-    let (stored, known): (Vec<_>, Vec<_>) = answers.into_iter().map(Result::unwrap).partition(|done| {
-        matches!(&done.outcome, Outcome::Answer(answer) if is_stored(answer))
-    });
+    let (stored, known): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .map(Result::unwrap)
+        .partition(|done| matches!(&done.outcome, Outcome::Answer(answer) if is_stored(answer)));
     assert_eq!((stored.len(), known.len()), (300, 300));
-    assert!(known.iter().all(|done| done.outcome == Outcome::Answer(RelayAnswer::Duplicate)));
+    assert!(
+        known
+            .iter()
+            .all(|done| done.outcome == Outcome::Answer(RelayAnswer::Duplicate))
+    );
     assert!(stored.iter().all(|done| done.pushes.len() == 1));
     assert!(commits < 600, "{commits} commits");
     writer.close();
@@ -73,7 +100,10 @@ fn a_commit_that_fails_under_the_writer_answers_nobody_as_stored() {
     let names: Vec<u32> = (1..=50).collect();
     let answers = submit_all(&mut world, &writer, &cap, &names);
     assert_eq!(answers.len(), 50);
-    assert!(answers.iter().all(|answer| matches!(answer, Err(MailboxError::CommitFailed { .. } | MailboxError::Stopped))));
+    assert!(answers.iter().all(|answer| matches!(
+        answer,
+        Err(MailboxError::CommitFailed { .. } | MailboxError::Stopped)
+    )));
     writer.close();
     world.restart();
     assert_eq!(world.names(&own, &own.reader), [0; 0]);
@@ -90,7 +120,13 @@ fn a_writer_that_is_closed_first_does_what_it_took() {
     for name in 1..=100 {
         let sender = sender.clone();
         let request = incoming(&mut world, &cap, name);
-        writer.submit(request, world.now, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+        writer
+            .submit(
+                request,
+                world.now,
+                Box::new(move |done| sender.send(done).unwrap()),
+            )
+            .unwrap();
     }
     drop(sender);
     writer.close();
@@ -110,7 +146,9 @@ fn the_writer_sweeps_between_requests() {
     let writer = writer(&mut world);
     loop {
         let (sender, answer) = channel();
-        writer.sweep(world.now, move |more| sender.send(more).unwrap()).unwrap();
+        writer
+            .sweep(world.now, move |more| sender.send(more).unwrap())
+            .unwrap();
         if !answer.recv().unwrap().unwrap() {
             break;
         }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use comptoir_protocol::id::PeerKey;
 use comptoir_protocol::limits::FRAME_BYTES_MAX;
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{self, Stream, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, identify};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -228,6 +228,32 @@ async fn a_peer_of_another_version_is_a_typed_failure_of_the_dial() {
     };
     assert_eq!(said, NetEvent::DialFailed { peer, reason });
     assert!(!node.handle.is_connected(&peer));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn identify_tells_no_address_and_no_version() {
+    let victim = Victim::start().await;
+    let keypair = Keypair::generate_ed25519();
+    let asking =
+        identify::Behaviour::new(identify::Config::new("/test/1".into(), keypair.public()));
+    let config = swarm::Config::with_tokio_executor();
+    let transport = transport::build(&keypair).unwrap();
+    let mut swarm = Swarm::new(transport, asking, keypair.public().to_peer_id(), config);
+    let address: Multiaddr = victim.handle.listen_addresses()[0].parse().unwrap();
+    swarm.dial(address).unwrap();
+    let told = timeout(PATIENCE, async {
+        loop {
+            if let SwarmEvent::Behaviour(identify::Event::Received { info, .. }) =
+                swarm.select_next_some().await
+            {
+                return info;
+            }
+        }
+    });
+    let told = told.await.unwrap();
+    assert_eq!(told.agent_version, "comptoir");
+    assert_eq!(told.protocol_version, "/comptoir/1");
+    assert!(told.listen_addrs.is_empty(), "{:?}", told.listen_addrs);
 }
 
 fn listening_swarm(protocol: &'static str) -> Swarm<Streams> {
