@@ -3,11 +3,11 @@
 
 mod dialing;
 mod listening;
+mod serving;
 
 pub(crate) use dialing::describe;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -19,18 +19,16 @@ use libp2p::swarm::{self, ConnectionId, Stream, StreamProtocol, Swarm, SwarmEven
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use crate::address;
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::config::NetConfig;
-use crate::error::{DialFailure, NetError};
+use crate::error::NetError;
 use crate::handle::{Command, NetEvent, Shared};
-use crate::peers::{self, Link, Peers, Running};
+use crate::peers::{self, Link, Peers};
 use crate::queue::Waiting;
 use crate::relay_server::Server;
-use crate::session::Session;
-use crate::streams::{MAILBOX_PROTOCOL, OpenFailure, PEER_PROTOCOL, StreamEvent};
+use crate::streams::{MAILBOX_PROTOCOL, PEER_PROTOCOL, StreamEvent};
 use crate::transport;
 
 /// A connection without streams is closed after this long. Peer and mailbox streams keep theirs.
@@ -41,12 +39,6 @@ const NEGOTIATING_MAX: usize = 16;
 
 /// Events of the loop itself that may wait for the node. Full: the loop stands still until the node takes some.
 const OUTBOX_MAX: usize = 1024;
-
-/// Streams of one connection that may fail in a row before the connection is closed.
-const FAILURES_MAX: u32 = 3;
-
-/// A stream that lived this long clears the count of failures.
-const HEALTHY: Duration = Duration::from_secs(60);
 
 /// The loop and all it owns. It ends, with everything it started, when [`run`](Driver::run) returns.
 pub(crate) struct Driver {
@@ -322,141 +314,6 @@ impl Driver {
             }
             _ => {}
         }
-    }
-
-    /// Starts a session on `stream`, after the one that runs now, if any, has ended.
-    fn take_stream(&mut self, peer: PeerKey, id: ConnectionId, stream: Stream) {
-        let Some(entry) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        if entry.link(id).is_none() {
-            return;
-        }
-        match &entry.session {
-            Some(session) => {
-                session.stop.cancel();
-                entry.waiting = Some((id, stream));
-            }
-            None => self.start_session(peer, id, stream),
-        }
-    }
-
-    fn start_session(&mut self, peer: PeerKey, connection: ConnectionId, stream: Stream) {
-        let stop = CancellationToken::new();
-        let over = Arc::new(AtomicBool::new(false));
-        let session = Session {
-            peer,
-            over: over.clone(),
-            shared: self.shared.clone(),
-            events: self.events.clone(),
-            stop: stop.clone(),
-        };
-        let task = self.sessions.spawn(async move {
-            if let Err(error) = session.run(stream).await {
-                tracing::debug!(?peer, %error, "a peer stream failed");
-            }
-            Ended { peer, connection }
-        });
-        let mailbox_max = self
-            .relay
-            .as_ref()
-            .map_or(0, Server::streams_per_connection);
-        let entry = self.peers.entry(peer);
-        entry.session = Some(Running {
-            connection,
-            since: Instant::now(),
-            stop,
-            over,
-            task,
-        });
-        entry.dial = None;
-        entry.reopen = None;
-        let is_spare =
-            |link: &&Link| link.id != connection && link.mailbox.available_permits() == mailbox_max;
-        let spare: Vec<ConnectionId> = entry
-            .links
-            .iter()
-            .filter(is_spare)
-            .map(|link| link.id)
-            .collect();
-        for id in spare {
-            self.close(&peer, id);
-        }
-    }
-
-    fn on_session_ended(&mut self, ended: Ended) {
-        let Ended { peer, connection } = ended;
-        let Some(entry) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        let Some(session) = entry.session.take() else {
-            return;
-        };
-        if let Some((next, stream)) = entry.waiting.take() {
-            self.start_session(peer, next, stream);
-            return;
-        }
-        let now = Instant::now();
-        let may_reopen = entry.link(connection).is_some_and(|link| link.outbound)
-            && !session.stop.is_cancelled();
-        if may_reopen {
-            let lived = now.duration_since(session.since);
-            entry.failures = if lived > HEALTHY {
-                1
-            } else {
-                entry.failures + 1
-            };
-            if entry.failures > FAILURES_MAX {
-                self.close(&peer, connection);
-            } else {
-                // Somebody asked for the peer meanwhile: at once.
-                let pause = if entry.dial.is_some() {
-                    0
-                } else {
-                    entry.failures
-                };
-                let when = now + Duration::from_secs(u64::from(pause));
-                entry.reopen = Some((when, connection));
-                self.peers.wake_at(when, peer);
-            }
-        }
-        self.peers.tidy(&peer);
-    }
-
-    fn on_session_fallen(&mut self, error: &tokio::task::JoinError) {
-        tracing::error!(%error, "a session task fell over; its connection is closed");
-        for peer in self.peers.fallen() {
-            let Some(connection) = self
-                .peers
-                .get(&peer)
-                .and_then(|entry| entry.session.as_ref())
-                .map(|s| s.connection)
-            else {
-                continue;
-            };
-            self.close(&peer, connection);
-            self.on_session_ended(Ended { peer, connection });
-        }
-    }
-
-    fn on_open_failed(&mut self, peer: PeerKey, id: ConnectionId, failure: OpenFailure) {
-        let failure = match failure {
-            OpenFailure::Unsupported => DialFailure::ProtocolUnsupported {
-                protocol: PEER_PROTOCOL,
-            },
-            OpenFailure::Broken(reason) => {
-                tracing::debug!(?peer, reason, "a peer stream did not open");
-                DialFailure::Lost
-            }
-        };
-        if let Some(dial) = self
-            .peers
-            .get_mut(&peer)
-            .and_then(|entry| entry.dial.as_mut())
-        {
-            dial.failure = Some(failure);
-        }
-        self.close(&peer, id);
     }
 
     fn on_deadline(&mut self) {

@@ -2,11 +2,9 @@
 //! Links to a relay on loopback: up, down and up again, and the relay's limits.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{quic, seed, tcp};
+use crate::common::{quic, seed, tcp};
 use comptoir_net::{
     DialFailure, Net, NetConfig, NetEvent, NetHandle, OpenError, Rate, RelayAcceptor, RelayDown,
     RelayEvent, RelayLimits, RelayLink, RelayNet, RelayNetConfig, RelayStream, SendError,
@@ -329,7 +327,7 @@ async fn a_relay_serves_peers_on_the_same_swarm() {
     let mut link = client().open(relay.key(), tcp(&relay.addresses())).unwrap();
     assert_eq!(next(&mut link).await, RelayEvent::Up);
     let mut stream = relay.next().await;
-    let mut peer = common::node(2).await;
+    let mut peer = crate::common::node(2).await;
     peer.handle
         .dial(relay.handle.local_key(), tcp(&relay.addresses()))
         .unwrap();

@@ -2,11 +2,9 @@
 //! Peers talk on loopback: both transports, both ways, and what happens when one of them misbehaves or goes away.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Node, node, node_at, quic, seed, tcp};
+use crate::common::{Node, node, node_at, quic, seed, tcp};
 use comptoir_net::{DialFailure, Net, NetConfig, NetError, NetEvent, QUEUE_BYTES_MAX, SendError};
 use comptoir_protocol::id::PeerKey;
 use comptoir_protocol::limits::FRAME_BYTES_MAX;
