@@ -42,17 +42,24 @@ wire_map!(Hello {
 }, check = Hello::check);
 
 impl Hello {
-    /// Takes the device list out when the hello would be too large with it, then checks all bounds. On error nothing
-    /// can be left out any more: the card or the reason must become shorter.
+    /// Leaves out what does not fit, in this order: further addresses of the reply's relay beyond two, the device list,
+    /// the second address (the card has them too). Then checks all bounds; within those of its parts every hello fits.
     pub fn fitted(mut self) -> Result<Self, DecodeError> {
-        if let Some(reply) = &mut self.reply {
-            reply.relay.addresses.truncate(HELLO_REPLY_ADDRESSES_MAX);
-        }
+        self.keep_reply_addresses(HELLO_REPLY_ADDRESSES_MAX);
         if self.to_bytes().len() > HELLO_PLAIN_BYTES_MAX {
             self.list = None;
         }
+        if self.to_bytes().len() > HELLO_PLAIN_BYTES_MAX {
+            self.keep_reply_addresses(1);
+        }
         self.check()?;
         Ok(self)
+    }
+
+    fn keep_reply_addresses(&mut self, addresses_max: usize) {
+        if let Some(reply) = &mut self.reply {
+            reply.relay.addresses.truncate(addresses_max);
+        }
     }
 
     /// The newcomer's card with its proof, which stands in `credential`, the key package's own.

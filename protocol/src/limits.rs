@@ -54,10 +54,11 @@ pub const HELLO_SEAL_BYTES: usize = 32 + 16 + 16;
 /// A hello before sealing.
 pub const HELLO_PLAIN_BYTES_MAX: usize = HELLO_BYTES_MAX - HELLO_SEAL_BYTES;
 
-/// The key package inside a hello: about 350 bytes of MLS and a credential with [`ROTATIONS_MAX`] rotations.
+/// The key package inside a hello: 303 bytes around its credential and 5 for each body kind beyond the released ones;
+/// with [`ROTATIONS_MAX`] rotations and 32 kinds of apps 2,028.
 pub const HELLO_KEY_PACKAGE_BYTES_MAX: usize = 2 * KIB;
 
-/// Addresses of the relay that a hello's reply capability names; the card has the others.
+/// Addresses of the relay that a hello's reply capability names, and one where two do not fit; the card has the others.
 pub const HELLO_REPLY_ADDRESSES_MAX: usize = 2;
 
 /// The reason a stranger gives, in UTF-8 bytes: a few sentences, and no room for an advertisement.

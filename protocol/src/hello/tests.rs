@@ -11,10 +11,6 @@ use crate::relay::RelayDescriptor;
 use crate::samples::{NOW_MS, Person, hello, person, relay};
 use crate::signed::Signed;
 
-/// What MLS adds around the credential in a key package: three keys, two signatures, capabilities, our extensions and
-/// the lifetime. The crypto crate counts a real one against [`HELLO_KEY_PACKAGE_BYTES_MAX`].
-const KEY_PACKAGE_AROUND_CREDENTIAL_BYTES: usize = 380;
-
 fn long_address() -> String {
     format!("/dns4/{}", "x".repeat(ADDRESS_BYTES_MAX - 6))
 }
@@ -26,11 +22,11 @@ fn largest(devices: u8) -> (Hello, Person) {
         addresses: vec![long_address(), long_address()],
         ..relay()
     };
-    let credential = alice.credential().to_bytes().len();
     let hello = Hello {
         card: Signed::sign(&alice.largest_card(), &alice.device_key),
         list: Some(Signed::sign(&alice.list(devices), &alice.list_key)),
-        key_package: vec![0; credential + KEY_PACKAGE_AROUND_CREDENTIAL_BYTES],
+        // The crypto crate counts the longest real one against this.
+        key_package: vec![0; HELLO_KEY_PACKAGE_BYTES_MAX],
         reply: Some(reply),
         reason: "é".repeat(REASON_BYTES_MAX / 2),
         ..hello()
