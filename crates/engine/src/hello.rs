@@ -233,7 +233,7 @@ impl Turn<'_> {
             Err(error) => return self.fail_asking(number, &error.to_string()),
         };
         let seed = self.seed();
-        let sealed = match sealing::seal(&door.hpke_key, door.key_id.into(), &hello.to_bytes(), seed) {
+        let sealed = match sealing::seal(&door.hpke_key, door.key_id, &hello.to_bytes(), seed) {
             Ok(sealed) => sealed,
             Err(error) => return self.fail_asking(number, &error.to_string()),
         };

@@ -17,6 +17,7 @@ use crate::outgoing::Placed;
 use crate::rows::contact::{Contact, Standing};
 use crate::rows::key::{self, Key, lane_byte};
 use crate::rows::thread::{SequenceEntry, Tip, Track};
+use crate::seam::config::mutant;
 use crate::seam::error::EngineError;
 use crate::seam::event::Event;
 use crate::seam::view::Scan;
@@ -99,6 +100,7 @@ impl Turn<'_> {
         if envelopes.contains(parcel.sequence) {
             self.memory.counters.duplicates += 1;
             self.counted.received_twice += 1;
+            self.tell_twice(&loaded, author);
             self.owe_acknowledgement(&mut loaded);
             self.put_thread(loaded);
             self.confirm(source);
@@ -133,6 +135,17 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The mistake `TellsTwice`; nothing, outside the simulator's build.
+    fn tell_twice(&mut self, loaded: &Loaded, author: usize) {
+        let (persona, thread) = (loaded.thread.persona, loaded.number);
+        let author = &loaded.thread.authors[author];
+        let last = author.service.have.last();
+        if mutant!(self.config, TellsTwice) && last > 0 {
+            let (author, lane) = (author.device, Lane::Service);
+            self.event(Event::MessagesReceived { persona, thread, author, lane, from: last, to: last, late: false });
+        }
+    }
+
     fn hold_for_welcome(&mut self, parcel: Parcel, id: ThreadId, source: Source, bytes: usize) -> Result<(), EngineError> {
         let waiting = self.memory.held.iter().filter(|((thread, _, _), _)| !self.memory.threads.contains(thread)).count();
         if waiting < HELD_UNKNOWN_MAX && self.is_asking() {
@@ -146,12 +159,16 @@ impl Turn<'_> {
 
     fn hold(&mut self, parcel: Parcel, id: ThreadId, source: Source, bytes: usize, count_max: usize) {
         let waiting = self.memory.held.range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX)).count();
-        if waiting >= count_max || self.memory.numbers.held_bytes + bytes > HELD_BYTES_MAX {
+        let full = waiting >= count_max || self.memory.numbers.held_bytes + bytes > HELD_BYTES_MAX;
+        if full && !mutant!(self.config, HoldsWithoutBound) {
             self.memory.counters.order_full += 1;
             self.postpone(source);
             return;
         }
         self.memory.numbers.held_bytes += bytes;
+        if mutant!(self.config, ConfirmsUnstored) {
+            self.confirm(source);
+        }
         let key = (id, parcel.author.0, parcel.sequence);
         if let Some(other) = self.memory.held.insert(key, Held { parcel, source, bytes }) {
             // The same number came twice, from two ways or with two contents: the older waits no more, unconfirmed.

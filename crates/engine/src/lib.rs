@@ -66,7 +66,8 @@ pub struct Engine {
 impl Engine {
     /// Opens the engine over what a store holds. Costs one read of every contact, thread and box.
     pub fn open(config: Config, view: &impl View) -> Result<Self, EngineError> {
-        Ok(Engine { config, memory: open::recall(view)?, cache: ThreadCache::default() })
+        let memory = open::recall(view, &config)?;
+        Ok(Engine { config, memory, cache: ThreadCache::default() })
     }
 
     /// Decides what follows from `input`.

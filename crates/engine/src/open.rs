@@ -13,17 +13,21 @@ use crate::rows::contact::{Contact, Invite};
 use crate::rows::key::{self, Key, u32_at, u64_at};
 use crate::rows::reach::{BoxStage, OwnBox, Purpose, Relay};
 use crate::rows::thread::Thread;
+use crate::seam::config::{Config, mutant};
 use crate::seam::error::EngineError;
 use crate::seam::view::{Scan, View};
 use crate::timers::Timer;
 use crate::turn::{Turn, read_row};
 
 /// Reads back what memory holds. Costs one read of every contact, thread and box.
-pub(crate) fn recall(view: &dyn View) -> Result<Memory, EngineError> {
+pub(crate) fn recall(view: &dyn View, config: &Config) -> Result<Memory, EngineError> {
     let mut memory = Memory::default();
     let newest = view.scan(Scan::all(Key::of(key::EVENT)).reversed().limited(1))?;
     memory.numbers.event = newest.first().and_then(|(row_key, _)| u64_at(row_key, 1)).map_or(1, |newest| newest + 1);
     for (row_key, row) in view.scan(Scan::all(Key::of(key::CONTACT)))? {
+        if mutant!(config, PassesOverDamage) && read_row::<Contact>(&row_key, &row).is_err() {
+            continue;
+        }
         let contact: Contact = read_row(&row_key, &row)?;
         let Some(number) = u32_at(&row_key, 1) else { continue };
         memory.contacts.insert((contact.persona, contact.account), number);

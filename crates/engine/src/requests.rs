@@ -80,7 +80,7 @@ impl Turn<'_> {
         for (number, persona) in self.personas()? {
             for front_key in persona.front_keys.iter().rev() {
                 let secret = FrontDoorKey::from_secret(*front_key.secret.expose());
-                let Ok(bytes) = sealing::open(&secret, front_key.id.into(), sealed) else { continue };
+                let Ok(bytes) = sealing::open(&secret, front_key.id, sealed) else { continue };
                 return Ok(self.prove(&bytes).filter(|stranger| stranger.card.keys.account() != persona.account).map(|stranger| (number, persona, stranger)));
             }
         }

@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::rows::counts::Counts;
 use crate::rows::key::{self, Key};
 use crate::rows::record::{from_row, to_row};
-use crate::seam::config::Config;
+use crate::seam::config::{Config, mutant};
 use crate::seam::error::EngineError;
 use crate::seam::event::{Event, EventRecord};
 use crate::seam::step::{Dial, Send, Step, Write};
@@ -85,8 +85,10 @@ impl<'a> Turn<'a> {
             cache.put(loaded);
         }
         cache.shrink(config.cache_bytes_max);
+        let sent = step.answers.iter().any(|(_, answer)| matches!(answer, Ok(crate::Answer::Sent { .. })));
         step.writes = writes
             .into_iter()
+            .filter(|(key, _)| !forgotten(config, key, sent))
             .map(|(key, value)| match value {
                 Some(value) => Write::Put { key, value },
                 None => Write::Delete { key },
@@ -159,6 +161,9 @@ impl<'a> Turn<'a> {
 
     /// Numbers an event, keeps it and shows it with the step.
     pub(crate) fn event(&mut self, event: Event) {
+        if mutant!(self.config, HidesGaps) && matches!(event, Event::GapSeen { .. }) {
+            return;
+        }
         let number = self.memory.numbers.event;
         self.memory.numbers.event += 1;
         self.put(Key::of(key::EVENT).u64(number), &EventRecord { wall_ms: self.now.wall_ms, event: event.clone() });
@@ -189,6 +194,14 @@ impl<'a> Turn<'a> {
         let half = (pause_ms / 2).max(1);
         pause_ms - half + self.rng.next_u64() % (2 * half)
     }
+}
+
+/// Rows that a mutant does not write.
+fn forgotten(config: &Config, key: &[u8], sent: bool) -> bool {
+    let space = key.first().copied();
+    (mutant!(config, AnswersWithoutRow) && sent && space == Some(key::RUN))
+        || (mutant!(config, ForgetsSendRatchet) && sent && space == Some(key::MLS))
+        || (mutant!(config, LosesEventRows) && space == Some(key::EVENT) && key.last().is_some_and(|byte| byte % 7 == 0))
 }
 
 pub(crate) fn read_row<T: Wire>(key: &[u8], row: &[u8]) -> Result<T, EngineError> {

@@ -141,6 +141,7 @@ pub struct ThreadView {
 
 /// What stands at one place of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "gaps are rare among messages")]
 pub enum HistoryItem {
     /// A message.
     Message(MessageView),

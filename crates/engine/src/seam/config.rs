@@ -28,6 +28,9 @@ pub struct Config {
     pub retry_longest_ms: u64,
     /// How long a message is tried before it is reported as not delivered. If left unset: 30 days.
     pub give_up_ms: u64,
+    /// The mistake this engine makes, in the simulator's build.
+    #[cfg(feature = "mutants")]
+    pub mutant: Option<crate::seam::mutant::Mutant>,
     /// How long events are kept. If left unset: 30 days.
     pub events_kept_ms: u64,
 }
@@ -47,7 +50,21 @@ impl Default for Config {
             retry_first_ms: 2_000,
             retry_longest_ms: 60 * 60 * 1000,
             give_up_ms: 30 * DAY_MS,
+            #[cfg(feature = "mutants")]
+            mutant: None,
             events_kept_ms: 30 * DAY_MS,
         }
     }
 }
+
+/// Whether the engine makes a mistake on purpose; never, outside the simulator's build.
+macro_rules! mutant {
+    ($config:expr, $mutant:ident) => {{
+        #[cfg(feature = "mutants")]
+        let made = $config.mutant == Some(crate::seam::mutant::Mutant::$mutant);
+        #[cfg(not(feature = "mutants"))]
+        let made = false;
+        made
+    }};
+}
+pub(crate) use mutant;

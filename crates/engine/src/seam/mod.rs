@@ -7,5 +7,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod input;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod step;
 pub mod view;

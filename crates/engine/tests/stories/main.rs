@@ -2,6 +2,12 @@
 //! Stories of engines, told without a simulator: a map for a store, a queue for a network.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod bounds;
+mod faults;
+mod first_contact;
 mod relay;
+mod relays;
+mod scale;
 mod talk;
+mod upkeep;
 mod world;

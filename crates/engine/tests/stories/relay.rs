@@ -174,10 +174,7 @@ impl FakeRelay {
             }
         };
         self.puts += 1;
-        if !kept.seen.insert(mid) {
-            return RelayAnswer::Duplicate;
-        }
-        if self.drops {
+        if self.drops || !kept.seen.insert(mid) {
             return RelayAnswer::Duplicate;
         }
         let (sequence, lane) = (kept.next, kept.lane);

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Mutants: mistakes made on purpose, in the build of the simulator only. Each breaks one invariant, and the simulator
+//! must see it; a simulator that passes a mutant proves nothing.
+
+/// A mistake in the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    /// I1: a send is answered and its history row is not written.
+    AnswersWithoutRow,
+    /// I2: an envelope that is known already is told of again.
+    TellsTwice,
+    /// I3: the send ratchet's row is not written, so a restart encrypts with a key that was used.
+    ForgetsSendRatchet,
+    /// I4: an envelope that waits for others is confirmed before it is stored.
+    ConfirmsUnstored,
+    /// I5: a hole among the messages of an author is not told.
+    HidesGaps,
+    /// I8: an event's number is used without its row.
+    LosesEventRows,
+    /// I9: envelopes out of order are kept without a bound.
+    HoldsWithoutBound,
+    /// I12: a row that cannot be read at opening is passed over.
+    PassesOverDamage,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::AnswersWithoutRow,
+        Self::TellsTwice,
+        Self::ForgetsSendRatchet,
+        Self::ConfirmsUnstored,
+        Self::HidesGaps,
+        Self::LosesEventRows,
+        Self::HoldsWithoutBound,
+        Self::PassesOverDamage,
+    ];
+}
