@@ -206,20 +206,18 @@ async fn the_clients_stream_loses_and_doubles_nothing_over_restarts() {
     let mut world = World::start().await;
     let client = Client::open(&world.home()).unwrap();
     let host = world.host.clone();
-    let total = 401;
+    let (stop, mut stopped) = tokio::sync::oneshot::channel();
     let writer = tokio::spawn(async move {
-        for number in 0..total {
-            host.emit(
-                if number % 3 == 0 {
-                    "contact.added"
-                } else {
-                    "message.received"
-                },
-                None,
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        while stopped.try_recv().is_err() {
+            let number = host.emit("message.received", None);
+            if number % 3 == 0 {
+                host.emit("contact.added", None);
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
         }
+        host.emit("message.last", None)
     });
+    let (seen, mut progress) = tokio::sync::watch::channel(Vec::new());
     let reader = tokio::spawn(async move {
         let after = Some("0".to_owned());
         let mut stream = client.watch(EventQuery {
@@ -227,29 +225,45 @@ async fn the_clients_stream_loses_and_doubles_nothing_over_restarts() {
             types: Some("message.".to_owned()),
             ..EventQuery::default()
         });
-        let mut seen = Vec::new();
-        while seen.last().is_none_or(|last| *last < total) {
+        loop {
             // An await that is given up must not take an event with it.
-            match tokio::time::timeout(Duration::from_millis(7), stream.next()).await {
-                Ok(event) => seen.push(event.unwrap().seq),
-                Err(_) => tokio::task::yield_now().await,
+            let Ok(event) = tokio::time::timeout(Duration::from_millis(50), stream.next()).await
+            else {
+                continue;
+            };
+            let event = event.unwrap();
+            seen.send_modify(|seen| seen.push(event.seq));
+            if event.kind == "message.last" {
+                return;
             }
         }
-        seen
     });
     for start in 2..8 {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Each time the stream is broken while events flow through it.
+        let before = progress.borrow_and_update().len();
+        let flowing = progress.wait_for(|seen: &Vec<u64>| seen.len() > before + 20);
+        tokio::time::timeout(Duration::from_secs(20), flowing)
+            .await
+            .expect("events flow")
+            .unwrap();
         world.close().await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         world.open(start).await;
     }
-    writer.await.unwrap();
-    let seen = tokio::time::timeout(Duration::from_secs(20), reader)
+    stop.send(()).unwrap();
+    let last = writer.await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), reader)
         .await
-        .unwrap()
+        .expect("the last event comes")
         .unwrap();
-    let expected: Vec<u64> = (1..=total).filter(|seq| (seq - 1) % 3 != 0).collect();
-    assert_eq!(seen, expected);
+    let log = world.host.log.lock().unwrap().clone();
+    let expected: Vec<u64> = log
+        .iter()
+        .filter(|event| event.kind.starts_with("message."))
+        .map(|event| event.seq)
+        .collect();
+    assert_eq!((*progress.borrow()).clone(), expected);
+    assert_eq!(expected.last(), Some(&last));
 }
 
 #[tokio::test]
@@ -262,7 +276,8 @@ async fn the_clients_stream_says_when_its_cursor_has_expired() {
         after: Some("3".to_owned()),
         ..EventQuery::default()
     });
-    let error = stream.next().await.unwrap_err();
+    let answer = tokio::time::timeout(Duration::from_secs(10), stream.next()).await;
+    let error = answer.expect("an answer within 10 s").unwrap_err();
     assert_eq!(error.code(), Some(Code::CursorExpired));
     assert!(matches!(error, ClientError::Problem(_)));
 }
