@@ -157,6 +157,7 @@ impl Turn<'_> {
             let Some(timer) = self.memory.timers.take_due(self.now.mono_ms) else { return Ok(()) };
             match timer {
                 Timer::Direct { contact } => self.on_direct_overdue(contact)?,
+                Timer::Dial { contact } => self.push_outbox_if_any(contact)?,
                 Timer::Outbox { contact } => self.on_outbox_retry(contact)?,
                 Timer::Ask { contact } => self.on_ask_due(contact)?,
                 Timer::Acknowledge { thread } => self.on_ack_due(thread)?,
