@@ -2,8 +2,8 @@
 //! The backend on kv: many requests, one durable commit, then the answers.
 //!
 //! [`KvMailbox`] is synchronous: the simulator calls [`KvMailbox::handle_now`], one commit a request. A relay hands it to
-//! a [`MailboxWriter`], whose thread takes whatever requests wait, runs the rules over the changes of those before
-//! them, and commits once for all.
+//! a [`MailboxWriter`], which takes whatever requests wait, runs the rules over the changes of those before them, and
+//! commits once for all while it decides the next.
 
 mod overlay;
 mod preview;
@@ -15,7 +15,7 @@ use comptoir_kv::{Kv, KvError};
 use comptoir_protocol::time::Time;
 use rand_core::CryptoRng;
 
-use self::overlay::Overlay;
+use self::overlay::{Committed, Overlay};
 pub use self::preview::Preview;
 pub use self::writer::{Callback, MailboxWriter, QUEUE_REQUESTS_MAX};
 use crate::config::{DiskLevel, LOOK_PAUSE_MS};
@@ -42,6 +42,8 @@ pub struct KvMailbox {
     rules: Rules,
     /// Changes of steps that are not yet durable. Later steps see them; nobody outside does.
     pending: Changes,
+    /// Changes that a commit under way is making durable, below `pending`.
+    committing: Arc<Changes>,
     disk: DiskLevel,
     commits_to_check: u32,
     /// Where the next look over the boxes starts.
@@ -59,6 +61,7 @@ impl KvMailbox {
             kv,
             rules: Rules::new(config),
             pending: Changes::new(),
+            committing: Arc::default(),
             disk: DiskLevel::Roomy,
             commits_to_check: 0,
             look_from: 0,
@@ -120,9 +123,14 @@ impl KvMailbox {
         rng: &mut impl CryptoRng,
     ) -> Result<Done, MailboxError> {
         self.check_running()?;
+        let committed = Committed(self.kv.as_ref());
+        let committing = Overlay {
+            changes: &self.committing,
+            under: &committed,
+        };
         let view = Overlay {
-            pending: &self.pending,
-            kv: self.kv.as_ref(),
+            changes: &self.pending,
+            under: &committing,
         };
         let step = self.rules.handle(incoming, now, self.disk, rng, &view)?;
         self.pending.extend(step.writes);
@@ -135,9 +143,18 @@ impl KvMailbox {
 
     fn prepare_sweep(&mut self, now: Time) -> Result<bool, MailboxError> {
         self.check_running()?;
+        if self.disk == DiskLevel::NoDeposits {
+            // Nothing else may come to be committed that would find out.
+            self.check_disk()?;
+        }
+        let committed = Committed(self.kv.as_ref());
+        let committing = Overlay {
+            changes: &self.committing,
+            under: &committed,
+        };
         let view = Overlay {
-            pending: &self.pending,
-            kv: self.kv.as_ref(),
+            changes: &self.pending,
+            under: &committing,
         };
         let swept = self.rules.sweep(now, &view)?;
         if !swept.is_empty() {
@@ -162,16 +179,29 @@ impl KvMailbox {
 
     /// Makes everything pending durable. On an error none of it happened, as far as anybody may be told.
     fn commit(&mut self) -> Result<(), MailboxError> {
-        let pending = std::mem::take(&mut self.pending);
-        if pending.is_empty() {
-            return Ok(());
-        }
-        match self.kv.commit(&pending) {
+        let changes = self.begin_commit();
+        let outcome = commit(self.kv.as_ref(), &changes);
+        self.end_commit(outcome)
+    }
+
+    /// Takes what is pending, for a commit that may run on another thread. Only one at a time.
+    fn begin_commit(&mut self) -> Arc<Changes> {
+        self.committing = Arc::new(std::mem::take(&mut self.pending));
+        Arc::clone(&self.committing)
+    }
+
+    /// Learns what became of the commit. If it failed, what was decided over its changes is void as well.
+    fn end_commit(&mut self, outcome: Result<(), KvError>) -> Result<(), MailboxError> {
+        self.committing = Arc::default();
+        match outcome {
             Ok(()) => {
                 self.on_committed();
                 Ok(())
             }
-            Err(error) => Err(self.on_commit_failed(error)),
+            Err(error) => {
+                self.pending.clear();
+                Err(self.on_commit_failed(&error))
+            }
         }
     }
 
@@ -183,24 +213,26 @@ impl KvMailbox {
         }
     }
 
-    fn on_commit_failed(&mut self, error: KvError) -> MailboxError {
+    fn on_commit_failed(&mut self, error: &KvError) -> MailboxError {
         if matches!(error, KvError::Full { .. }) {
             self.disk = DiskLevel::NoDeposits;
         } else {
             self.stopped = !error.is_refusal();
         }
         self.commits_to_check = 0;
-        MailboxError::CommitFailed {
-            reason: error.to_string(),
-        }
+        failed(error)
     }
 
     fn check_disk(&mut self) -> Result<(), MailboxError> {
         self.commits_to_check = COMMITS_PER_DISK_CHECK;
-        self.disk = DiskLevel::at(
-            self.kv.stats()?.disk_bytes,
-            self.rules.config().limits.disk_bytes_max,
-        );
+        self.disk = match self.kv.room() {
+            Err(KvError::Full { .. }) => DiskLevel::NoDeposits,
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                let max = self.rules.config().limits.disk_bytes_max;
+                DiskLevel::at(self.kv.stats()?.disk_bytes, max)
+            }
+        };
         Ok(())
     }
 
@@ -214,5 +246,19 @@ impl KvMailbox {
 
     fn pending_rows(&self) -> usize {
         self.pending.len()
+    }
+}
+
+/// One durable commit; nothing to change costs nothing.
+fn commit(kv: &dyn Kv, changes: &Changes) -> Result<(), KvError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    kv.commit(changes)
+}
+
+fn failed(error: &KvError) -> MailboxError {
+    MailboxError::CommitFailed {
+        reason: error.to_string(),
     }
 }

@@ -7,10 +7,10 @@ use crate::MailboxError;
 use crate::rules::view::merge;
 use crate::rules::{Changes, Row, View};
 
-/// Pending changes over a store.
+/// Changes over whatever lies below: a store, or changes that are on their way into one.
 pub(crate) struct Overlay<'a> {
-    pub(crate) pending: &'a Changes,
-    pub(crate) kv: &'a dyn Kv,
+    pub(crate) changes: &'a Changes,
+    pub(crate) under: &'a dyn View,
 }
 
 /// A store alone.
@@ -29,13 +29,13 @@ impl View for Committed<'_> {
 
 impl View for Overlay<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, MailboxError> {
-        match self.pending.get(key) {
+        match self.changes.get(key) {
             Some(change) => Ok(change.clone()),
-            None => Committed(self.kv).get(key),
+            None => self.under.get(key),
         }
     }
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, MailboxError> {
-        merge(self.pending, &Committed(self.kv), prefix, from, limit)
+        merge(self.changes, self.under, prefix, from, limit)
     }
 }

@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The writer: one thread that owns the boxes, drains what waits, and commits once for all of it.
+//! The writer: two threads between a relay's streams and its disk.
+//!
+//! The first owns the boxes: it drains what waits and decides it, each request over the changes of those before it. The
+//! second makes durable what the first has decided, one commit for all of it, and then answers. While one batch is on
+//! its way to the disk the next is decided over it; if its commit fails, both are void and nobody hears of either.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SendError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
+use comptoir_kv::{Kv, KvError};
 use comptoir_protocol::time::Time;
 use rand_core::CryptoRng;
 
-use super::{Done, KvMailbox, Preview};
+use super::{Done, KvMailbox, Preview, commit, failed};
 use crate::MailboxError;
-use crate::rules::Incoming;
+use crate::rules::{Changes, Incoming};
 
 /// Requests that wait for the writer: at 64 KiB a frame never more than 256 MiB, in practice some MiB. Full: the next one is refused with
 /// [`MailboxError::Busy`], and nothing that was taken is dropped.
 pub const QUEUE_REQUESTS_MAX: usize = 4_096;
 
 /// Rows of one commit. A deposit has four; beyond some thousands a batch only makes its first request wait.
-const BATCH_ROWS_MAX: usize = 16_384;
+/// Small in tests, so that they meet a full batch.
+const BATCH_ROWS_MAX: usize = if cfg!(test) { 64 } else { 16_384 };
 
-/// Hears what a request came to: after its commit, on the writer's thread. Must not block; send it on.
+/// Hears what a request came to: after its commit, on a thread of the writer, in the order of the requests. Must not
+/// block; send it on.
 pub type Callback = Box<dyn FnOnce(Result<Done, MailboxError>) + Send>;
 
 /// Hears whether the relay's own work goes on.
@@ -28,6 +36,8 @@ enum Job {
     Request(Box<Incoming>, Time, Callback),
     Sweep(Time, SweepCallback),
     Addresses(Vec<String>),
+    /// A commit has ended: there may be room to start the next.
+    Wake,
     Close,
 }
 
@@ -52,10 +62,10 @@ impl MailboxWriter {
     ) -> Result<Self, MailboxError> {
         let (queue, jobs) = sync_channel(QUEUE_REQUESTS_MAX);
         let preview = mailbox.preview();
-        let thread = std::thread::Builder::new()
-            .name("comptoir-mailbox".to_owned())
-            .spawn(move || run(mailbox, rng, &jobs))
-            .map_err(|_| MailboxError::Stopped)?;
+        let committer = Committer::start(Arc::clone(&mailbox.kv), queue.clone())?;
+        let thread = spawn("comptoir-mailbox", move || {
+            run(mailbox, rng, &jobs, committer)
+        })?;
         Ok(Self {
             queue,
             thread: Some(thread),
@@ -123,21 +133,46 @@ impl Drop for MailboxWriter {
     }
 }
 
-fn run(mut mailbox: KvMailbox, mut rng: impl CryptoRng, jobs: &Receiver<Job>) {
-    let mut owed = Vec::new();
-    while let Ok(job) = jobs.recv() {
-        let mut open = take(&mut mailbox, &mut rng, job, &mut owed);
+/// What the second thread is given: changes to make durable, and who waits for them.
+struct Batch {
+    changes: Arc<Changes>,
+    owed: Vec<Owed>,
+}
+
+/// The first thread's side of the second.
+struct Committer {
+    batches: SyncSender<Batch>,
+    outcomes: Receiver<Result<(), KvError>>,
+    under_way: bool,
+    thread: JoinHandle<()>,
+}
+
+fn run(
+    mut mailbox: KvMailbox,
+    mut rng: impl CryptoRng,
+    jobs: &Receiver<Job>,
+    mut committer: Committer,
+) {
+    let (mut owed, mut open) = (Vec::new(), true);
+    while open {
+        let is_full = mailbox.pending_rows() >= BATCH_ROWS_MAX;
+        // Full: what waits stays in the queue until the commit under way has ended.
+        if !(is_full && committer.under_way) {
+            let Ok(job) = jobs.recv() else { break };
+            open = take(&mut mailbox, &mut rng, job, &mut owed);
+        }
         while open && mailbox.pending_rows() < BATCH_ROWS_MAX {
             match jobs.try_recv() {
                 Ok(job) => open = take(&mut mailbox, &mut rng, job, &mut owed),
                 Err(_) => break,
             }
         }
-        settle(&mut mailbox, &mut owed);
-        if !open {
-            return;
-        }
+        let must_wait = !open || mailbox.pending_rows() >= BATCH_ROWS_MAX;
+        committer.end(&mut mailbox, &mut owed, must_wait);
+        committer.begin(&mut mailbox, &mut owed);
     }
+    committer.end(&mut mailbox, &mut owed, true);
+    committer.close();
 }
 
 /// Decides one job over what is pending; `false` once the writer is to end.
@@ -152,26 +187,108 @@ fn take(mailbox: &mut KvMailbox, rng: &mut impl CryptoRng, job: Job, owed: &mut 
             Err(error) => callback(Err(error)),
         },
         Job::Addresses(addresses) => mailbox.set_addresses(addresses),
+        Job::Wake => {}
         Job::Close => return false,
     }
     true
 }
 
-/// Commits, and only then answers: what was refused in the same batch read rows that are durable now as well.
-fn settle(mailbox: &mut KvMailbox, owed: &mut Vec<Owed>) {
-    let reason = match mailbox.commit() {
-        Ok(()) => None,
-        Err(error) => Some(error.to_string()),
+impl Committer {
+    /// Starts the second thread. It wakes the first through the queue it waits on.
+    fn start(kv: Arc<dyn Kv>, wake: SyncSender<Job>) -> Result<Self, MailboxError> {
+        let (batches, taken) = sync_channel(1);
+        let (ended, outcomes) = sync_channel(1);
+        let thread = spawn("comptoir-commit", move || {
+            make_durable(kv.as_ref(), &taken, &ended, &wake);
+        })?;
+        Ok(Self {
+            batches,
+            outcomes,
+            under_way: false,
+            thread,
+        })
+    }
+
+    /// Waits until the last answers are given.
+    fn close(self) {
+        drop(self.batches);
+        let _panicked = self.thread.join().is_err();
+    }
+
+    /// Hands over what is owed, unless a commit is under way.
+    fn begin(&mut self, mailbox: &mut KvMailbox, owed: &mut Vec<Owed>) {
+        if self.under_way || owed.is_empty() {
+            return;
+        }
+        let changes = mailbox.begin_commit();
+        let owed = std::mem::take(owed);
+        self.under_way = true;
+        if let Err(SendError(batch)) = self.batches.send(Batch { changes, owed }) {
+            answer(batch.owed, Some("the committing thread has ended"));
+        }
+    }
+
+    /// Learns the end of the commit under way, if there is one and it has ended or `must_wait`.
+    fn end(&mut self, mailbox: &mut KvMailbox, owed: &mut Vec<Owed>, must_wait: bool) {
+        if !self.under_way {
+            return;
+        }
+        let outcome = if must_wait {
+            self.outcomes.recv().ok()
+        } else {
+            match self.outcomes.try_recv() {
+                Ok(outcome) => Some(outcome),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => None,
+            }
+        };
+        self.under_way = false;
+        let ended = Err(KvError::Poisoned("the committing thread has ended".into()));
+        if let Err(error) = mailbox.end_commit(outcome.unwrap_or(ended)) {
+            answer(std::mem::take(owed), Some(&error.to_string()));
+        }
+    }
+}
+
+/// The second thread: commits, and only then answers. What was refused in the same batch read rows that are durable now
+/// as well.
+fn make_durable(
+    kv: &dyn Kv,
+    batches: &Receiver<Batch>,
+    ended: &SyncSender<Result<(), KvError>>,
+    wake: &SyncSender<Job>,
+) {
+    while let Ok(Batch { changes, owed }) = batches.recv() {
+        let outcome = commit(kv, &changes);
+        drop(changes);
+        let reason = outcome
+            .as_ref()
+            .err()
+            .map(|error| failed(error).to_string());
+        // The first thread goes on deciding while these are answered. One thread answers everything, in order: a fetch
+        // that begins to wait is noted before it could miss the news of a later deposit.
+        let _gone = ended.send(outcome).is_err();
+        // A full queue needs no waking.
+        let _awake = wake.try_send(Job::Wake).is_err();
+        answer(owed, reason.as_deref());
+    }
+}
+
+fn answer(owed: Vec<Owed>, reason: Option<&str>) {
+    let failed = |reason: &str| MailboxError::CommitFailed {
+        reason: reason.to_owned(),
     };
-    let failed = |reason: &String| MailboxError::CommitFailed {
-        reason: reason.clone(),
-    };
-    for owed in owed.drain(..) {
-        match (owed, &reason) {
+    for owed in owed {
+        match (owed, reason) {
             (Owed::Request(done, callback), None) => callback(Ok(done)),
             (Owed::Sweep(more, callback), None) => callback(Ok(more)),
             (Owed::Request(_, callback), Some(reason)) => callback(Err(failed(reason))),
             (Owed::Sweep(_, callback), Some(reason)) => callback(Err(failed(reason))),
         }
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, MailboxError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map_err(|_| MailboxError::Stopped)
 }

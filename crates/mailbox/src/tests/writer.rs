@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The writer's thread: many requests, one commit, answers after it.
 
+use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use comptoir_kv::Failure;
+use comptoir_kv::{Failure, Kv, KvError};
 use comptoir_protocol::frame::{RelayAnswer, RelayRequest};
 use comptoir_protocol::id::RelayKey;
 use comptoir_protocol::signed::public_key;
@@ -11,7 +13,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::world::{Cap, World, generous, is_stored, mid, relay_key};
-use crate::{Done, Incoming, MailboxError, MailboxWriter, Outcome};
+use crate::{Config, Done, Incoming, KvMailbox, Limits, MailboxError, MailboxWriter, Outcome};
 
 fn incoming(world: &mut World, cap: &Cap, name: u32) -> Incoming {
     let request = RelayRequest::Put {
@@ -154,4 +156,104 @@ fn the_writer_sweeps_between_requests() {
         }
     }
     assert_eq!(world.rows(), rows - 2);
+}
+
+/// A disk that takes its time.
+struct Slow(Arc<dyn Kv>);
+
+impl Kv for Slow {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        self.0.get(key)
+    }
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, KvError> {
+        self.0.scan(prefix, from, reverse, limit)
+    }
+    fn commit(&self, batch: &comptoir_kv::Batch) -> Result<(), KvError> {
+        std::thread::sleep(Duration::from_millis(3));
+        self.0.commit(batch)
+    }
+    fn stats(&self) -> Result<comptoir_kv::Stats, KvError> {
+        self.0.stats()
+    }
+    fn room(&self) -> Result<(), KvError> {
+        self.0.room()
+    }
+    fn compact(&self) -> Result<bool, KvError> {
+        self.0.compact()
+    }
+    fn close(&self) -> Result<(), KvError> {
+        self.0.close()
+    }
+}
+
+#[test]
+fn a_slow_disk_makes_requests_wait_in_order_and_the_queue_say_busy() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let config = Config {
+        key: relay_key(),
+        addresses: vec![],
+        open: true,
+        limits: Limits::default(),
+    };
+    let mailbox = KvMailbox::open(Arc::new(Slow(Arc::clone(&world.kv))), config).unwrap();
+    let writer = MailboxWriter::start(mailbox, ChaCha20Rng::from_seed([4; 32])).unwrap();
+    let requests: Vec<Incoming> = (1..=6_000)
+        .map(|name| incoming(&mut world, &cap, name))
+        .collect();
+    let (sender, answers) = channel();
+    let mut busy = 0;
+    for request in requests {
+        loop {
+            let (sender, id) = (sender.clone(), request.request_id());
+            let done = Box::new(move |done: Result<Done, MailboxError>| {
+                assert_eq!(done.unwrap().request_id, id);
+                sender.send(id).unwrap();
+            });
+            match writer.submit(request.clone(), world.now, done) {
+                Ok(()) => break,
+                Err(MailboxError::Busy { .. }) => busy += 1,
+                Err(error) => panic!("{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    drop(sender);
+    writer.close();
+    let answered: Vec<u64> = answers.try_iter().collect();
+    assert!(busy > 0, "the queue was never full");
+    assert_eq!(answered.len(), 6_000);
+    assert!(answered.is_sorted());
+    assert_eq!(world.fetch(&own, &own.reader).len(), 6_000);
+}
+
+#[test]
+fn a_failed_commit_takes_along_what_was_decided_over_it() {
+    for failure in [Failure::Nothing, Failure::Written] {
+        let mut world = World::open();
+        let own = world.thread_box();
+        let cap = world.grant(&own, generous());
+        let writer = writer(&mut world);
+        world.disk.fail_commit(2, failure);
+        let names: Vec<u32> = (1..=400).collect();
+        let answers = submit_all(&mut world, &writer, &cap, &names);
+        writer.close();
+        let stored = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert_eq!(answers.len(), 400);
+        assert!(stored < 400);
+        world.restart();
+        // Everything that was answered is there; at most one batch more than that.
+        let there = world.fetch(&own, &own.reader).len();
+        assert!(there >= stored, "{there} of {stored}");
+        if matches!(failure, Failure::Nothing) {
+            assert_eq!(there, stored);
+        }
+    }
 }
