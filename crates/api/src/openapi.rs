@@ -15,6 +15,7 @@ use crate::problem::{FieldError, ProblemBody};
 #[openapi(
     info(
         title = "Comptoir local API",
+        version = "1",
         description = "The API of a Comptoir node, on a unix socket and on loopback only. Every request carries \
             `Authorization: Bearer …`. A POST takes an `Idempotency-Key`. What is refused comes back as \
             `application/problem+json`.",

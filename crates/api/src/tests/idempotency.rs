@@ -41,8 +41,9 @@ async fn another_request_under_the_same_key_is_refused() {
         (other_body.status, other_body.code().as_str()),
         (422, "idempotency_mismatch")
     );
+    let other_path = SEND.replace("thr_1", "thr_2");
     let other_path = world
-        .call("POST", "/v1/personas/main/contacts/ctc_1/block", KEY, "")
+        .call("POST", &other_path, KEY, r#"{"text":"once"}"#)
         .await;
     assert_eq!(other_path.status, 422);
     assert_eq!(world.host.effects(), 1);
