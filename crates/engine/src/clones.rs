@@ -15,8 +15,9 @@ use crate::seam::event::Event;
 use crate::thread_cache::Loaded;
 use crate::turn::Turn;
 
-/// Proposals without an answer that are remembered; each is one opening while the relay's answer was lost.
-const PROPOSALS_MAX: usize = 16;
+/// Proposals that are remembered while no answer comes; each is one opening. A number of ours that was forgotten looks
+/// like a clone's, so there is room for a start a minute over four hours without one answer; 2 KiB.
+const PROPOSALS_MAX: usize = 256;
 
 impl Turn<'_> {
     /// Whether something may be encrypted in this thread.
@@ -55,6 +56,9 @@ impl Turn<'_> {
         if self.memory.booted.contains(&number) || under_way || self.memory.cloned.contains(&relay.persona) {
             return;
         }
+        if let Some(next) = self.memory.boot_proposals.get(&number).copied() {
+            return self.call_boot(number, relay, relay.boot_confirmed, next);
+        }
         let largest = relay.boot_proposed.iter().copied().max().unwrap_or(0).max(relay.boot_confirmed);
         // The low half is random: a number of ours whose answer was lost is told from that of a clone.
         let next = (((largest >> 32) + 1) << 32) | u64::from(self.rng.next_u32());
@@ -64,6 +68,7 @@ impl Turn<'_> {
         // Written before it is sent, in the same step.
         relay.boot_proposed.push(next);
         self.put(Key::of(key::RELAY).u32(number), relay);
+        self.memory.boot_proposals.insert(number, next);
         self.call_boot(number, relay, relay.boot_confirmed, next);
     }
 
@@ -81,7 +86,9 @@ impl Turn<'_> {
         let RelayAnswer::Boot { current, set } = *answer else { return Ok(()) };
         let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(number))? else { return Ok(()) };
         let persona = relay.persona;
-        if set {
+        // Not set by this call and yet our number: an earlier call of this process set it, and its answer was lost. A copy
+        // of the disk would have drawn another number.
+        if set || current == next {
             relay.boot_confirmed = next;
             relay.boot_proposed.clear();
             self.put(Key::of(key::RELAY).u32(number), &relay);
@@ -89,9 +96,13 @@ impl Turn<'_> {
             self.memory.boots.insert(persona, next);
             return self.on_persona_safe(persona);
         }
-        let ours = relay.boot_proposed.contains(&current) && current != next;
+        let ours = relay.boot_proposed.contains(&current);
         if ours || current < expected {
-            // The answer to an earlier proposal was lost, or the relay itself went back.
+            // The answer to an earlier proposal was lost, or the relay itself went back. From here only a call that expects
+            // this number can move the relay, and only this process makes one: all other proposals are over.
+            relay.boot_confirmed = current;
+            relay.boot_proposed = vec![next];
+            self.put(Key::of(key::RELAY).u32(number), &relay);
             self.call_boot(number, &relay, current, next);
         } else if current != expected {
             self.memory.cloned.insert(persona, ());

@@ -234,6 +234,8 @@ pub(crate) struct Memory {
     pub(crate) held: Journaled<(ThreadId, [u8; 32], u64), Held>,
     /// Relays that confirmed a boot number in this process.
     pub(crate) booted: Journaled<u32, ()>,
+    /// The boot number this process proposes at a relay: one, however often the answer is lost.
+    pub(crate) boot_proposals: Journaled<u32, u64>,
     /// Boxes in use that keep our boot numbers, by relay.
     pub(crate) boot_boxes: Journaled<u32, u32>,
     /// Front doors in use, by persona and relay.
@@ -269,6 +271,7 @@ macro_rules! each_map {
         $memory.tried.$method();
         $memory.held.$method();
         $memory.booted.$method();
+        $memory.boot_proposals.$method();
         $memory.fetch_due.$method();
         $memory.boot_boxes.$method();
         $memory.doors.$method();

@@ -26,6 +26,8 @@ pub(crate) struct Relay {
     rng: ChaCha20Rng,
     /// Sessions by node: the id of the link, its challenge and what it subscribed to.
     pub(crate) sessions: BTreeMap<usize, Session>,
+    /// Until when a node waits before it opens the next link.
+    pub(crate) pauses: BTreeMap<usize, u64>,
     /// What an evil relay keeps to itself, and what it says again.
     swallowed: BTreeSet<Mid>,
     copies: BTreeMap<Rid, Vec<Item>>,
@@ -52,6 +54,7 @@ impl Relay {
             forgetful: false,
             rng: ChaCha20Rng::from_seed(seed),
             sessions: BTreeMap::new(),
+            pauses: BTreeMap::new(),
             swallowed: BTreeSet::new(),
             copies: BTreeMap::new(),
         };

@@ -19,6 +19,9 @@ use crate::trace::Trace;
 
 /// A relay that does not answer is given up after this.
 const RELAY_SILENCE_MS: u64 = 15_000;
+/// After a link broke, the next is opened within this time.
+const RELAY_PAUSE_MS_MIN: u64 = 125;
+const RELAY_PAUSE_MS_MAX: u64 = 8_000;
 /// A dead node or relay is started again within this time.
 const DEATH_MS_MAX: u64 = 60_000;
 
@@ -66,7 +69,7 @@ pub(crate) enum Happening {
     /// A frame arrives.
     Frame { from: usize, to: usize, wire: u64, bytes: Vec<u8> },
     /// A call arrives at a relay.
-    Request { node: usize, life: u64, relay: RelayKey, call: Box<RelayCall> },
+    Request { node: usize, life: u64, relay: RelayKey, session: Option<u64>, call: Box<RelayCall> },
     /// A relay's answer arrives, or the time for it is over.
     Answer { node: usize, life: u64, relay: RelayKey, session: Option<u64>, call: u64, answer: Option<Box<RelayAnswer>> },
     /// A relay says something unasked.
@@ -164,7 +167,7 @@ impl World {
             }
             Happening::Dialled { from, life, peer } => self.on_dialled(from, life, peer),
             Happening::Frame { from, to, wire, bytes } => self.on_frame(from, to, wire, bytes),
-            Happening::Request { node, life, relay, call } => self.on_request(node, life, relay, &call),
+            Happening::Request { node, life, relay, session, call } => self.on_request(node, life, relay, session, &call),
             Happening::Answer { node, life, relay, session, call, answer } => {
                 if self.nodes[node].life == life {
                     let alive = session.is_some() && session == self.session(node, relay);
@@ -292,10 +295,11 @@ impl World {
 
     pub(crate) fn call(&mut self, node: usize, call: RelayCall) {
         let (life, relay, delay) = (self.nodes[node].life, call.relay.key, self.delay());
-        self.later(delay, Happening::Request { node, life, relay, call: Box::new(call) });
+        let session = self.session(node, relay);
+        self.later(delay, Happening::Request { node, life, relay, session, call: Box::new(call) });
     }
 
-    fn on_request(&mut self, node: usize, life: u64, key: RelayKey, call: &RelayCall) {
+    fn on_request(&mut self, node: usize, life: u64, key: RelayKey, sent_on: Option<u64>, call: &RelayCall) {
         if self.nodes[node].life != life {
             return;
         }
@@ -305,7 +309,14 @@ impl World {
             let wait = self.below(5_000);
             return self.later(wait, answer(None, None));
         };
-        if !self.relays[at].sessions.contains_key(&node) {
+        // What was sent on a link that is gone went with it; a new one is opened after a pause, as the real client does.
+        let present = self.session(node, key);
+        let paused = self.relays[at].pauses.get(&node).is_some_and(|until| *until > self.now_ms);
+        if (sent_on.is_some() && sent_on != present) || (present.is_none() && paused) {
+            let wait = self.below(5_000);
+            return self.later(wait, answer(None, None));
+        }
+        if present.is_none() {
             self.open_session(node, at);
         }
         let Some(session) = self.relays[at].sessions.get(&node) else { return };
@@ -346,6 +357,8 @@ impl World {
     fn lose(&mut self, node: usize, at: usize, answer: Happening) {
         self.tally.count("relay_lost");
         self.relays[at].sessions.remove(&node);
+        let pause = RELAY_PAUSE_MS_MIN + self.below(RELAY_PAUSE_MS_MAX);
+        self.relays[at].pauses.insert(node, self.now_ms + pause);
         let wait = self.below(RELAY_SILENCE_MS);
         self.later(wait, answer);
         let relay = self.relays[at].key();
