@@ -144,7 +144,7 @@ impl Turn<'_> {
         let device = loaded.thread.authors[0].device;
         for lane in [Lane::Service, Lane::Promotion] {
             let Some(runs) = vector.runs(device, lane) else { continue };
-            let ours = loaded.thread.authors[0].track(lane).have.last();
+            let ours = loaded.thread.authors[0].track(lane).sealed;
             if runs.last() > ours {
                 self.freeze(loaded, ours, runs.last());
                 return Ok(());

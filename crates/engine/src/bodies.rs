@@ -85,7 +85,7 @@ impl Turn<'_> {
             }
             let track = own.track_mut(*lane);
             // What it cannot have read it did not read.
-            let up_to = (*up_to).min(track.have.last());
+            let up_to = (*up_to).min(track.sealed);
             if up_to > track.read {
                 let from = track.read + 1;
                 track.read = up_to;

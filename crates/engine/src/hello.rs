@@ -62,6 +62,14 @@ impl Turn<'_> {
         if self.relays_of(persona)?.is_empty() && self.own_endpoints(persona).is_empty() {
             return Ok(Err(Refusal::NotReachable));
         }
+        // Who asked us first and is still waiting is simply accepted.
+        if let Some(request) = self.open_request_of(persona, account)? {
+            let accepted = self.on_accept(persona, request)?;
+            return Ok(accepted.map(|answer| match answer {
+                Answer::Accepted { contact, .. } => Answer::Added { contact },
+                other => other,
+            }));
+        }
         let (number, contact) = match self.memory.contacts.get(&(persona, account)).copied() {
             None => self.new_contact(persona, account)?,
             Some(number) => {
@@ -75,14 +83,6 @@ impl Turn<'_> {
                 (number, Contact { standing: Standing::Asked, ..contact })
             }
         };
-        // Who asked us first and is still waiting is simply accepted.
-        if let Some(request) = self.open_request_of(persona, account)? {
-            let accepted = self.on_accept(persona, request)?;
-            return Ok(accepted.map(|answer| match answer {
-                Answer::Accepted { contact, .. } => Answer::Added { contact },
-                other => other,
-            }));
-        }
         self.put_contact(number, &contact);
         self.memory.asking.insert(number, ());
         let asking = |stage, token| Asking { reason: reason.to_owned(), token, stage, made_ms: 0, tries: 0, stored: Vec::new() };
@@ -190,9 +190,20 @@ impl Turn<'_> {
     }
 
     /// A box for the answer may be ready.
+    ///
+    /// A hello that named none is said once more with it: otherwise an owner who cannot dial us could not answer.
     pub(crate) fn go_on_asking(&mut self, number: u32) -> Result<(), EngineError> {
+        let stage = self.asking(number)?.map(|asking| asking.stage);
+        let wanting = matches!(stage, Some(AskStage::Preparing | AskStage::Asking { direct_only: true, .. }));
+        if wanting && self.reply_capability(number)?.is_some() { self.seal_hello(number) } else { Ok(()) }
+    }
+
+    /// Goes on with a hello of the process before.
+    pub(crate) fn resume_asking(&mut self, number: u32) -> Result<(), EngineError> {
         let preparing = self.asking(number)?.is_some_and(|asking| asking.stage == AskStage::Preparing);
-        if preparing && self.reply_capability(number)?.is_some() { self.seal_hello(number) } else { Ok(()) }
+        let pause = if preparing { BOX_WAIT_MS } else { 0 };
+        self.memory.timers.set(Timer::Ask { contact: number }, self.now.mono_ms + pause);
+        self.go_on_asking(number)
     }
 
     fn reply_capability(&self, number: u32) -> Result<Option<comptoir_protocol::capability::Capability>, EngineError> {
@@ -219,6 +230,7 @@ impl Turn<'_> {
         let seed = self.seed();
         let package = key_package(&leaf, self.now.wall_ms + PACKAGE_MS, seed);
         let (key_package, secret) = package.map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let direct_only = reply.is_none();
         let hello = Hello {
             card: bundle.card,
             list: bundle.list,
@@ -238,7 +250,13 @@ impl Turn<'_> {
             Err(error) => return self.fail_asking(number, &error.to_string()),
         };
         let (hash, mid) = (hello.hash(), Mid(self.random()));
-        asking.stage = AskStage::Asking { sealed, hash, mid, package: secret.to_bytes().to_vec() };
+        let mut packages = match asking.stage {
+            AskStage::Asking { packages, .. } => packages,
+            AskStage::Fetching { .. } | AskStage::Preparing => Vec::new(),
+        };
+        packages.push(secret.to_bytes().to_vec());
+        asking.stored.clear();
+        asking.stage = AskStage::Asking { sealed, hash, mid, packages, direct_only };
         self.put_asking(number, &asking);
         self.say_hello(number)
     }
@@ -409,9 +427,9 @@ impl Turn<'_> {
             if matches!(source, Source::Box { contact, .. } if contact != number) {
                 continue;
             }
-            let Some(Asking { stage: AskStage::Asking { package, .. }, .. }) = self.asking(number)? else { continue };
-            let Ok(secret) = KeyPackageSecret::from_bytes(&package) else { continue };
-            if references.contains(&secret.reference()) {
+            let Some(Asking { stage: AskStage::Asking { packages, .. }, .. }) = self.asking(number)? else { continue };
+            let mut secrets = packages.iter().filter_map(|package| KeyPackageSecret::from_bytes(package).ok());
+            if let Some(secret) = secrets.find(|secret| references.contains(&secret.reference())) {
                 return self.join(number, parcel, envelope, &secret, source);
             }
         }

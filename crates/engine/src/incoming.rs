@@ -427,10 +427,10 @@ impl Turn<'_> {
     /// or by us before the disk went back.
     fn read_heads(&mut self, loaded: &mut Loaded, batch: &Batch) -> Result<(), EngineError> {
         let own = &loaded.thread.authors[0];
-        let ahead = batch.heads.iter().filter(|head| head.0 == own.device).find(|head| head.2 > own.track(head.1).have.last());
+        let ahead = batch.heads.iter().filter(|head| head.0 == own.device).find(|head| head.2 > own.track(head.1).sealed);
         match ahead {
             Some(head) => {
-                let ours = own.track(head.1).have.last();
+                let ours = own.track(head.1).sealed;
                 self.freeze(loaded, ours, head.2);
             }
             None => self.prove_safe(loaded),

@@ -106,7 +106,7 @@ impl Turn<'_> {
         }
         let asking: Vec<u32> = self.memory.asking.iter().map(|(contact, ())| *contact).collect();
         for contact in asking {
-            self.memory.timers.set(Timer::Ask { contact }, self.now.mono_ms);
+            self.resume_asking(contact)?;
         }
         let waiting: Vec<u32> = self.memory.deliveries.iter().map(|(contact, _)| *contact).collect();
         for contact in waiting {

@@ -66,13 +66,15 @@ impl Turn<'_> {
                     self.push_relays(number, thread, &contact)?;
                 }
             }
-            None if self.memory.deliveries.get(&number).is_some_and(|delivery| delivery.by_relay) => {
-                self.push_relays(number, thread, &contact)?;
-            }
-            None if self.start_dial(number, &contact) => {}
             None => {
-                self.memory.deliveries.change(&number, |delivery| delivery.by_relay = true);
-                self.push_relays(number, thread, &contact)?;
+                let dialing = self.start_dial(number, &contact);
+                let by_relay = self.memory.deliveries.change(&number, |delivery| {
+                    delivery.by_relay |= !dialing;
+                    delivery.by_relay
+                });
+                if by_relay == Some(true) {
+                    self.push_relays(number, thread, &contact)?;
+                }
             }
         }
         if !self.memory.timers.is_set(Timer::Outbox { contact: number }) {
@@ -192,7 +194,7 @@ impl Turn<'_> {
                 let mut loaded = self.take_thread(thread)?;
                 let mut sealed = None;
                 if self.may_encrypt(&loaded) {
-                    let parcel = self.seal_batch(&mut loaded, envelope, state.lane, &batch)?;
+                    let parcel = self.seal_batch(&mut loaded, envelope, state.lane, state.to, &batch)?;
                     self.put(row, &OutboxBody::Sealed { parcel: parcel.clone() });
                     sealed = Some(parcel);
                 }

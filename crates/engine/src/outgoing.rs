@@ -172,8 +172,10 @@ impl Turn<'_> {
         let Appended { from, to, batch, .. } = appended;
         let envelope = loaded.thread.envelope_next;
         loaded.thread.envelope_next += 1;
-        let body = if self.may_encrypt(loaded) {
-            OutboxBody::Sealed { parcel: self.seal_batch(loaded, envelope, batch.lane, &batch.to_bytes())? }
+        // What waits as plaintext goes first: an author's envelopes carry its messages in order.
+        let in_turn = loaded.thread.authors[0].track(batch.lane).sealed + 1 == from;
+        let body = if in_turn && self.may_encrypt(loaded) {
+            OutboxBody::Sealed { parcel: self.seal_batch(loaded, envelope, batch.lane, to, &batch.to_bytes())? }
         } else {
             OutboxBody::Plain { batch: batch.to_bytes() }
         };
@@ -196,8 +198,11 @@ impl Turn<'_> {
         loaded: &mut Loaded,
         sequence: u64,
         lane: Lane,
+        to: u64,
         batch: &[u8],
     ) -> Result<Vec<u8>, EngineError> {
+        loaded.thread.authors[0].track_mut(lane).sealed = to;
+        loaded.dirty = true;
         let seed = self.seed();
         let (thread, incarnation) = (loaded.thread.id, loaded.thread.incarnation);
         let author = loaded.thread.authors[0].device;

@@ -14,8 +14,8 @@ use crate::turn::Turn;
 const PENDING_PER_PEER_MAX: usize = 1_024;
 /// After a connection ended, the first dial waits this long, jittered: both sides see the end at once.
 const REDIAL_FIRST_MS: u64 = 1_000;
-/// The longest pause between two dials.
-const REDIAL_LONGEST_MS: u64 = 10 * 60 * 1000;
+/// The longest pause between two dials while something waits: who comes back is reached within minutes.
+const REDIAL_LONGEST_MS: u64 = 2 * 60 * 1000;
 
 impl Turn<'_> {
     pub(crate) fn on_peer_connected(&mut self, peer: PeerKey) -> Result<(), EngineError> {
@@ -74,7 +74,10 @@ impl Turn<'_> {
         }
         for contact in contacts {
             self.memory.deliveries.change(&contact, |delivery| delivery.next_direct = 0);
-            self.push_outbox_if_any(contact)?;
+            if self.memory.deliveries.contains(&contact) {
+                self.memory.timers.set(Timer::Dial { contact }, now + pause);
+                self.push_outbox(contact)?;
+            }
         }
         Ok(())
     }
@@ -94,7 +97,10 @@ impl Turn<'_> {
                 self.say_hello_by_relay(contact)?;
             }
             self.memory.deliveries.change(&contact, |delivery| delivery.by_relay = true);
-            self.push_outbox_if_any(contact)?;
+            if self.memory.deliveries.contains(&contact) {
+                self.memory.timers.set(Timer::Dial { contact }, now + pause);
+                self.push_outbox(contact)?;
+            }
         }
         Ok(())
     }

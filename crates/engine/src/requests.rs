@@ -56,6 +56,12 @@ impl Turn<'_> {
             match row.standing {
                 Standing::Talking => {
                     self.memory.counters.duplicates += 1;
+                    // Accepted already, and only now it says where the answer can go.
+                    if let Some(reply) = stranger.hello.reply.filter(|_| row.capabilities.is_empty()) {
+                        let row = crate::rows::contact::Contact { capabilities: vec![reply], ..row };
+                        self.put_contact(contact, &row);
+                        self.memory.deliveries.change(&contact, |delivery| delivery.next_put = 0);
+                    }
                     self.confirm(source);
                     return self.push_outbox_if_any(contact);
                 }

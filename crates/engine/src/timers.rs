@@ -8,6 +8,8 @@ use crate::journaled::Journaled;
 pub(crate) enum Timer {
     /// The direct way to this contact took too long: use the relays too.
     Direct { contact: u32 },
+    /// Dial this contact again.
+    Dial { contact: u32 },
     /// Try this contact's outbox again.
     Outbox { contact: u32 },
     /// Say hello to this contact again.

@@ -147,8 +147,11 @@ choice! {
             1 hash: StatementHash,
             /// Id of the deposit at the front door.
             2 mid: Mid,
-            /// Secrets of the key package given away in it, as crypto keeps them.
-            3 package: Vec<u8>,
+            /// Secrets of the key packages given away, as crypto keeps them: of this hello, and of one before it that
+            /// may have been accepted already.
+            3 packages: Vec<Vec<u8>>,
+            /// It names no box for the answer, because none was ready.
+            4 direct_only: bool,
         },
     }
 }

@@ -96,6 +96,8 @@ record! {
         4 pub expected: Vec<Tip>,
         /// Own messages that the other side acknowledged, signed.
         5 pub acked: Runs,
+        /// Own messages up to this one were encrypted; the others wait as plaintext and nobody can have them.
+        6 pub sealed: u64,
     }
 }
 

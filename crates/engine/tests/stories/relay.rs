@@ -77,7 +77,9 @@ impl FakeRelay {
             RelayRequest::Create { owner, readers, kind, lane, ttl_s, .. } => {
                 assert_eq!(signer, Some(owner));
                 self.next_box += 1;
-                let (rid, sid) = (Rid([self.next_box; 32]), Sid([self.next_box + 100; 32]));
+                let mut name = self.descriptor.key.0;
+                name[0] = self.next_box;
+                let (rid, sid) = (Rid(name), Sid(name));
                 let (capabilities, items, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
                 self.boxes.insert(rid, FakeBox { sid, owner, readers, kind, lane, capabilities, items, seen, next: 1 });
                 RelayAnswer::Created { rid, sid, ttl_s, items_max: 1_000, bytes_max: 1 << 24 }

