@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use comptoir_protocol::id::RelayKey;
 use libp2p::PeerId;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
 
 use crate::address;
@@ -67,6 +67,7 @@ impl RelayNet {
         let shared = Arc::new(LinkShared {
             queue: Mutex::new(None),
             waiting: self.waiting.clone(),
+            hurry: Notify::new(),
         });
         let keeper = Keeper {
             relay,
@@ -113,6 +114,8 @@ struct LinkShared {
     /// The queue of the stream that is open now.
     queue: Mutex<Option<Arc<Queue>>>,
     waiting: Waiting,
+    /// Cuts a pause short.
+    hurry: Notify,
 }
 
 impl LinkShared {
@@ -152,6 +155,12 @@ impl RelayLink {
     /// what was unanswered at `Down` must be asked again.
     pub fn send(&self, frame: &[u8]) -> Result<(), SendError> {
         self.shared.send(frame)
+    }
+
+    /// Tries again now if the link is down and pausing: somebody needs it, or the network has changed. Pauses never
+    /// get shorter than the shortest one, however often this is called.
+    pub fn hurry(&self) {
+        self.shared.hurry.notify_one();
     }
 
     /// Sends on this link from elsewhere. It does not keep the link open.
@@ -206,11 +215,17 @@ impl Keeper {
             }
             tokio::select! {
                 () = sleep(shortened(pause, random())) => {}
+                () = self.hurried() => pause = self.config.backoff_min,
                 () = self.events.closed() => break,
             }
             pause = (pause * 2).min(self.config.backoff_max);
         }
         self.shared.set(None);
+    }
+
+    async fn hurried(&self) {
+        sleep(self.config.backoff_min).await;
+        self.shared.hurry.notified().await;
     }
 
     /// Returns whether the link was up, and why it is no longer.

@@ -84,7 +84,6 @@ async fn frames_go_both_ways_over_tcp_and_quic() {
         let mut link = client()
             .open(relay.key(), choose(&relay.addresses()))
             .unwrap();
-        assert_eq!(link.send(b"early"), Err(SendError::NotConnected));
         assert_eq!(next(&mut link).await, RelayEvent::Up);
         let mut stream = relay.next().await;
         assert!(stream.remote_ip().is_loopback());
@@ -132,6 +131,35 @@ async fn a_link_comes_back_after_the_relay_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_in_a_long_pause_can_be_hurried() {
+    let relay = Relay::start(1, None, RelayLimits::default()).await;
+    let (key, addresses) = (relay.key(), relay.addresses());
+    relay.handle.shutdown().await;
+    drop(relay);
+    let backoff_min = Duration::from_millis(50);
+    let patient = RelayNetConfig {
+        backoff_min,
+        backoff_max: PATIENCE * 100,
+        ..RelayNetConfig::default()
+    };
+    let mut link = RelayNet::start(patient)
+        .open(key, addresses.clone())
+        .unwrap();
+    assert!(matches!(next(&mut link).await, RelayEvent::Down(_)));
+    // By now a pause takes 1.6 to 3.2 s.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let _relay = Relay::start(1, Some(addresses), RelayLimits::default()).await;
+    let asked = Instant::now();
+    link.hurry();
+    assert_eq!(next(&mut link).await, RelayEvent::Up);
+    assert!(
+        asked.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        asked.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_cannot_come_up_says_why_once_and_keeps_trying() {
     let relay = Relay::start(1, None, RelayLimits::default()).await;
     let (plain, _events) = Net::start(NetConfig::loopback(seed(2))).await.unwrap();
@@ -166,6 +194,7 @@ async fn a_link_that_cannot_come_up_says_why_once_and_keeps_trying() {
                 .is_err(),
             "said once"
         );
+        assert_eq!(link.send(b"early"), Err(SendError::NotConnected));
     }
     let off_curve = (0u8..=255).find_map(|n| client().open(RelayKey([n; 32]), vec![]).err());
     assert_eq!(off_curve, Some(OpenError::BadKey));
