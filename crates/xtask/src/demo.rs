@@ -46,11 +46,11 @@ pub(crate) fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     if let Err(error) = &outcome {
         println!("demo: {error:#}");
         world.show_logs();
-        return Ok(ExitCode::FAILURE);
     }
     if options.contains(&"--stay") {
         world.stay();
     }
+    outcome?;
     world.end()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -59,7 +59,7 @@ pub(crate) fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
 fn build() -> anyhow::Result<PathBuf> {
     let mut cargo = suites::cargo("build");
     let status = cargo
-        .args(["--workspace", "--bins"])
+        .args(["--workspace", "--bin", "comptoir"])
         .current_dir(workspace::root())
         .status()
         .context("could not start cargo")?;

@@ -111,6 +111,21 @@ pub(crate) fn kill_group(leader: u32) {
         .status();
 }
 
+/// The signal of Ctrl-C; a shell that runs us in the background has it ignored, then the one of `kill`.
+pub(crate) fn interrupt_signal() -> &'static str {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Bit 1 is signal 2, SIGINT.
+    if ignored.is_some_and(|mask| mask & 0b10 != 0) {
+        "-TERM"
+    } else {
+        "-INT"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader};
@@ -139,7 +154,7 @@ mod tests {
 
     #[test]
     fn whatever_ends_us_the_child_ends_and_the_folder_goes() {
-        for signal in ["INT", "TERM", "KILL"] {
+        for signal in [interrupt_signal(), "-TERM", "-KILL"] {
             let mut holder = Command::new(std::env::current_exe().unwrap())
                 .args(["guard::tests::probe", "--exact", "--ignored", "--nocapture"])
                 .stdout(Stdio::piped())
@@ -155,7 +170,7 @@ mod tests {
             // A process that has just begun has no arguments for a moment.
             within(&line, || runs(child) && folder.exists());
             Command::new("kill")
-                .args([&format!("-{signal}"), &holder.id().to_string()])
+                .args([signal, &holder.id().to_string()])
                 .status()
                 .unwrap();
             holder.wait().unwrap();

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+use crate::guard::interrupt_signal;
+
 /// The guard gives processes a second to leave by themselves; the rest is room for a busy machine.
 const LEFT_WAIT: Duration = Duration::from_secs(10);
 
@@ -38,7 +40,7 @@ pub(crate) fn leaves_nothing() -> anyhow::Result<bool> {
     };
     // What it printed last may wait in its pipe: the reader stays until the process has ended.
     let interrupted = Command::new("kill")
-        .args(["-INT", &demo.id().to_string()])
+        .args([interrupt_signal(), &demo.id().to_string()])
         .status()?;
     let ended = demo.wait()?;
     ensure!(reached, "the demo ended before it sent a line ({ended})");
