@@ -6,6 +6,8 @@ use std::time::Duration;
 use comptoir_tests::records::{Records, Tally, Verdict, cut_power};
 use comptoir_tests::section;
 
+use crate::asked;
+
 const ENGINES: [&str; 2] = ["sled", "redb"];
 
 /// Kills an engine, in CI; `COMPTOIR_KILLS` asks for more.
@@ -19,13 +21,6 @@ const KILLS_A_STORE: u32 = 20;
 
 /// Records written before the power fails: a few hundred commits, several segments of sled's log.
 const RECORDS: u64 = 1_500;
-
-fn asked(variable: &str, otherwise: u32) -> u32 {
-    std::env::var(variable)
-        .ok()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(otherwise)
-}
 
 /// Kills an appending process at a random point, again and again, and checks after each.
 fn kill_loop(records: &Records, kills: u32) -> (Tally, u64) {

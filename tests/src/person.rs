@@ -16,6 +16,10 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 /// When it is not there: build it first, as `cargo xtask test` does.
 pub fn binary() -> PathBuf {
+    // A test of the tests: the same stories over a binary that is broken on purpose.
+    if let Some(control) = std::env::var_os("COMPTOIR_CONTROL_BIN") {
+        return control.into();
+    }
     let test = std::env::current_exe().expect("a running test has a path");
     let profile = test
         .ancestors()
@@ -109,6 +113,15 @@ impl Person {
         person
     }
 
+    /// Somebody whose home is there already.
+    pub fn of_home(home: &Path, name: &'static str) -> Self {
+        Self {
+            name,
+            home: home.to_path_buf(),
+            daemon: None,
+        }
+    }
+
     /// The home.
     pub fn home(&self) -> &Path {
         &self.home
@@ -116,28 +129,56 @@ impl Person {
 
     /// Starts the daemon on loopback and waits until it is ready.
     pub fn comes_up(&mut self) {
-        let mut command = Command::new(binary());
-        command
-            .arg("--home")
-            .arg(&self.home)
-            .args(["up", "--exit-with-stdin"]);
-        command.args([
-            "--listen",
-            "/ip4/127.0.0.1/tcp/0",
-            "--listen",
-            "/ip4/127.0.0.1/udp/0/quic-v1",
-        ]);
-        self.daemon = Some(Process::start(command).0);
+        self.comes_up_under(Command::new(binary()));
+    }
+
+    /// The same, by a command that runs the binary under something: a tracer, say.
+    pub fn comes_up_under(&mut self, command: Command) {
+        let addresses = ["/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1"];
+        self.daemon = Some(self.daemon(command, &addresses));
     }
 
     /// Starts the daemon so that nobody can dial it: what reaches it comes through relays or its own dials.
     pub fn comes_up_unreachable(&mut self) {
+        self.daemon = Some(self.daemon(Command::new(binary()), &["none"]));
+    }
+
+    fn daemon(&self, mut command: Command, listen: &[&str]) -> Process {
+        command.arg("--home").arg(&self.home);
+        command.args(["up", "--exit-with-stdin", "--listen"]).args(listen);
+        Process::start(command).0
+    }
+
+    /// Sends each of `lines` as they come, by one command that lives through kills of the daemon. Says for each line
+    /// when its answer was seen, in microseconds of the wall clock; ends when the lines do.
+    pub fn sends_as_they_come(
+        &self,
+        who: &str,
+        lines: impl Iterator<Item = String> + Send + 'static,
+    ) -> std::sync::mpsc::Receiver<u64> {
         let mut command = Command::new(binary());
-        command
-            .arg("--home")
-            .arg(&self.home)
-            .args(["up", "--exit-with-stdin", "--listen", "none"]);
-        self.daemon = Some(Process::start(command).0);
+        command.arg("--home").arg(&self.home).args(["--json", "send", who, "-", "--lines"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        let mut stdin = child.stdin.take().expect("stdin was piped");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout was piped"));
+        std::thread::spawn(move || {
+            for line in lines {
+                if writeln!(stdin, "{line}").and_then(|()| stdin.flush()).is_err() {
+                    break;
+                }
+            }
+        });
+        let (seen, answers) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for _ in stdout.lines().map_while(Result::ok) {
+                if seen.send(crate::powercut::now()).is_err() {
+                    break;
+                }
+            }
+            let _ = child.wait();
+        });
+        answers
     }
 
     /// `kill -9`.

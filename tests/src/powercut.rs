@@ -19,6 +19,17 @@ pub use strace::{Recording, record};
 /// Microseconds of the wall clock, as strace prints them.
 pub type Moment = u64;
 
+/// The wall clock, as strace reads it.
+///
+/// # Panics
+/// When it stands before 1970.
+pub fn now() -> Moment {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::SystemTime::UNIX_EPOCH)
+        .expect("the clock is after 1970");
+    Moment::try_from(since.as_micros()).expect("this century")
+}
+
 /// What a process did to the files of one folder, in the order in which the calls began.
 #[derive(Debug, Default)]
 pub struct Trace {

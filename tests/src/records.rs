@@ -6,9 +6,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::powercut::{Cut, Moment, Trace, record};
+use crate::powercut::{Cut, Moment, Trace, now, record};
 
 /// How long a check may take before it counts as a store that does not open.
 const CHECK_PATIENCE: Duration = Duration::from_secs(60);
@@ -310,12 +310,4 @@ pub fn cut_power(
         tally.add(records.check(&home, acknowledged.at(at)));
     }
     tally
-}
-
-/// The wall clock, as strace reads it.
-fn now() -> Moment {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("the clock is after 1970");
-    Moment::try_from(since.as_micros()).expect("this century")
 }

@@ -32,11 +32,15 @@ impl Relay {
 
     /// Starts it, on the port it had before.
     pub fn starts(&mut self) {
+        self.starts_under(Command::new(binary()));
+    }
+
+    /// The same, by a command that runs the binary under something: a tracer, say.
+    pub fn starts_under(&mut self, mut command: Command) {
         let address = self
             .address
             .clone()
             .unwrap_or_else(|| "/ip4/127.0.0.1/tcp/0".to_owned());
-        let mut command = Command::new(binary());
         command.arg("--home").arg(&self.home).args([
             "--json",
             "relay",
@@ -53,6 +57,11 @@ impl Relay {
             .to_owned();
         self.address = ready["listen"][0].as_str().map(str::to_owned);
         self.process = Some(process);
+    }
+
+    /// The home.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// The link that makes somebody use it.
