@@ -8,14 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use comptoir_engine::query::{self, HistoryItem};
-use comptoir_engine::rows::key::{Key, THREAD};
+use comptoir_crypto::deposit;
+use comptoir_engine::rows::key::{BOX, Key, THREAD};
+use comptoir_engine::rows::reach::OwnBox;
 use comptoir_engine::rows::thread::Thread;
-use comptoir_engine::{Event, EventRecord, RelayCall, Scan, Send, Step, View as _};
+use comptoir_engine::{Event, EventRecord, RelayCall, Scan, Secret, Send, Step, View as _};
 use comptoir_protocol::codec::Wire as _;
-use comptoir_protocol::deposit::ParcelContent;
+use comptoir_protocol::deposit::{Parcel, ParcelContent};
 use comptoir_protocol::envelope::EnvelopeKind;
-use comptoir_protocol::frame::{PeerFrame, RelayRequest};
-use comptoir_protocol::id::{DeviceId, Lane, Mid, Sid, ThreadId};
+use comptoir_protocol::frame::{Item, PeerFrame, RelayRequest};
+use comptoir_protocol::id::{DeviceId, Lane, Mid, RelayKey, Rid, Sid, ThreadId};
 use sha2::{Digest, Sha256};
 
 use crate::node::Running;
@@ -38,6 +40,8 @@ pub(crate) struct Checks {
     deposits: BTreeMap<(Sid, Mid), [u8; 32]>,
     /// Deliveries that arrived, by receiver and sender, on their present wire.
     arrived: BTreeMap<(usize, usize), BTreeMap<u64, Delivery>>,
+    /// Items that relays handed out and that were not acknowledged to them, by node and box.
+    fetched: BTreeMap<(usize, Rid), BTreeMap<u64, (RelayKey, Item)>>,
 }
 
 impl Checks {
@@ -84,7 +88,7 @@ impl Checks {
             self.check_gaps(node, running)?;
         }
         sends.iter().try_for_each(|send| self.on_send(node, send, running))?;
-        calls.iter().try_for_each(|call| self.on_call(call))
+        calls.iter().try_for_each(|call| self.on_call(node, call, running))
     }
 
     /// What a step shows stands in the log as well.
@@ -161,7 +165,10 @@ impl Checks {
         }
     }
 
-    fn on_call(&mut self, call: &RelayCall) -> Result<(), String> {
+    fn on_call(&mut self, node: usize, call: &RelayCall, running: &Running) -> Result<(), String> {
+        if let RelayRequest::Ack { rid, up_to, sequences } = &call.request {
+            return self.check_acknowledged(node, *rid, *up_to, sequences, running);
+        }
         let RelayRequest::Put { sid, mid, blob, .. } = &call.request else { return Ok(()) };
         let hash = Sha256::digest(blob).into();
         match self.deposits.insert((*sid, *mid), hash) {
@@ -170,27 +177,34 @@ impl Checks {
         }
     }
 
+    /// A relay hands out items of a box.
+    pub(crate) fn on_items(&mut self, node: usize, relay: RelayKey, rid: Rid, items: &[Item]) {
+        let fetched = self.fetched.entry((node, rid)).or_default();
+        fetched.extend(items.iter().map(|item| (item.sequence, (relay, item.clone()))));
+    }
+
+    /// What a relay may delete now must stand in the committed rows.
+    fn check_acknowledged(&mut self, node: usize, rid: Rid, up_to: u64, sequences: &[u64], running: &Running) -> Result<(), String> {
+        let Some(fetched) = self.fetched.get_mut(&(node, rid)) else { return Ok(()) };
+        let gone: Vec<u64> = fetched.keys().copied().filter(|sequence| *sequence <= up_to || sequences.contains(sequence)).collect();
+        let items: Vec<(RelayKey, Item)> = gone.iter().filter_map(|sequence| fetched.remove(sequence)).collect();
+        let Some(k_box) = key_of_box(running, rid)? else { return Ok(()) };
+        let confirmed = items.into_iter().filter_map(|(relay, item)| {
+            let padded = deposit::open(k_box.expose(), &relay, &item.mid, &item.blob).ok()?;
+            delivery(&Parcel::from_padded(&padded).ok()?)
+        });
+        check_stored(node, confirmed, running)
+    }
+
     /// Every delivery up to `up_to` must stand in the committed rows now.
     fn check_confirmed(&mut self, node: usize, up_to: u64, running: &Running) -> Result<(), String> {
         let arrived = self.arrived.iter_mut().filter(|((to, _), _)| *to == node);
         let mut confirmed = Vec::new();
         for (_, arrived) in arrived {
             let later = arrived.split_off(&(up_to + 1));
-            confirmed.extend(std::mem::replace(arrived, later));
+            confirmed.extend(std::mem::replace(arrived, later).into_values());
         }
-        if confirmed.is_empty() {
-            return Ok(());
-        }
-        let threads = threads(running)?;
-        for (_, (thread, author, sequence)) in confirmed {
-            let stored = threads.iter().find(|(_, known)| known.id == thread).is_some_and(|(_, known)| {
-                known.authors.iter().any(|known| known.device == author && known.envelopes.contains(sequence))
-            });
-            if !stored {
-                return Err(format!("I4: node {node} confirmed envelope {sequence} and does not have it"));
-            }
-        }
-        Ok(())
+        check_stored(node, confirmed.into_iter(), running)
     }
 
     pub(crate) fn on_connected(&mut self, one: usize, other: usize) {
@@ -201,12 +215,46 @@ impl Checks {
     /// A frame arrives; nobody says that it is stored.
     pub(crate) fn on_frame(&mut self, from: usize, to: usize, bytes: &[u8]) {
         let Ok(PeerFrame::Deliver { number, parcel }) = PeerFrame::from_bytes(bytes) else { return };
-        let ParcelContent::Envelope(envelope) = &parcel.content else { return };
-        if envelope.kind == EnvelopeKind::Application {
-            let arrived = self.arrived.entry((to, from)).or_default();
-            arrived.insert(number, (envelope.thread, parcel.author, parcel.sequence));
+        if let Some(delivery) = delivery(&parcel) {
+            self.arrived.entry((to, from)).or_default().insert(number, delivery);
         }
     }
+}
+
+/// The envelope that a parcel delivers, where it carries messages.
+fn delivery(parcel: &Parcel) -> Option<Delivery> {
+    match &parcel.content {
+        ParcelContent::Envelope(envelope) if envelope.kind == EnvelopeKind::Application => {
+            Some((envelope.thread, parcel.author, parcel.sequence))
+        }
+        _ => None,
+    }
+}
+
+/// I4: whatever is confirmed stands in the committed rows.
+fn check_stored(node: usize, confirmed: impl Iterator<Item = Delivery>, running: &Running) -> Result<(), String> {
+    let confirmed: Vec<Delivery> = confirmed.collect();
+    if confirmed.is_empty() {
+        return Ok(());
+    }
+    let threads = threads(running)?;
+    for (thread, author, sequence) in confirmed {
+        let stored = threads.iter().find(|(_, known)| known.id == thread).is_some_and(|(_, known)| {
+            known.authors.iter().any(|known| known.device == author && known.envelopes.contains(sequence))
+        });
+        if !stored {
+            return Err(format!("I4: node {node} confirmed envelope {sequence} and does not have it"));
+        }
+    }
+    Ok(())
+}
+
+/// The key of the deposits in one of a node's boxes.
+fn key_of_box(running: &Running, rid: Rid) -> Result<Option<Secret>, String> {
+    let rows = running.core.committed().scan(Scan::all(Key::of(BOX))).map_err(|error| error.to_string())?;
+    let boxes = rows.iter().filter_map(|(_, row)| OwnBox::from_bytes(row.get(1..)?).ok());
+    let mut found = boxes.filter(|own| own.ids.is_some_and(|ids| ids.rid == rid));
+    Ok(found.next().and_then(|own| own.grant).map(|grant| grant.k_box))
 }
 
 /// The committed threads of a node, with their numbers.

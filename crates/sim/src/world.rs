@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use comptoir_engine::{Config, Input, RelayCall, RelayNews, Unreachable};
-use comptoir_protocol::frame::{RelayAnswer, SignedRequest};
+use comptoir_protocol::frame::{RelayAnswer, RelayRequest, SignedRequest};
 use comptoir_protocol::id::{PeerKey, RelayKey};
 use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
@@ -332,6 +332,9 @@ impl World {
         };
         let now = self.relay_time();
         let (said, pushes) = self.relays[at].serve(node, &signed, now, &mut self.tally);
+        if let (RelayRequest::Fetch { rid, .. }, RelayAnswer::Items { items, .. }) = (&call.request, &said) {
+            self.checks.on_items(node, key, *rid, items);
+        }
         self.push(at, &pushes);
         if lost {
             return self.lose(node, at, answer(None, None));
