@@ -2,6 +2,7 @@
 //! The writer's thread: many requests, one commit, answers after it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use comptoir_protocol::signed::public_key;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use super::world::{Cap, World, generous, is_stored, mid, relay_key};
+use super::world::{Cap, World, generous, is_stored, mid, name, relay_key};
 use crate::{Config, Done, Incoming, KvMailbox, Limits, MailboxError, MailboxWriter, Outcome};
 
 fn incoming(world: &mut World, cap: &Cap, name: u32) -> Incoming {
@@ -102,10 +103,7 @@ fn a_commit_that_fails_under_the_writer_answers_nobody_as_stored() {
     let names: Vec<u32> = (1..=50).collect();
     let answers = submit_all(&mut world, &writer, &cap, &names);
     assert_eq!(answers.len(), 50);
-    assert!(answers.iter().all(|answer| matches!(
-        answer,
-        Err(MailboxError::CommitFailed { .. } | MailboxError::Stopped)
-    )));
+    assert!(answers.iter().all(Result::is_err));
     writer.close();
     world.restart();
     assert_eq!(world.names(&own, &own.reader), [0; 0]);
@@ -158,8 +156,8 @@ fn the_writer_sweeps_between_requests() {
     assert_eq!(world.rows(), rows - 2);
 }
 
-/// A disk that takes its time.
-struct Slow(Arc<dyn Kv>);
+/// A disk that takes its time, and may be full for its first commit.
+struct Slow(Arc<dyn Kv>, AtomicBool);
 
 impl Kv for Slow {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
@@ -176,6 +174,12 @@ impl Kv for Slow {
     }
     fn commit(&self, batch: &comptoir_kv::Batch) -> Result<(), KvError> {
         std::thread::sleep(Duration::from_millis(3));
+        if self.1.swap(false, Ordering::Relaxed) {
+            return Err(KvError::Full {
+                free_bytes: 0,
+                needed_bytes: 1,
+            });
+        }
         self.0.commit(batch)
     }
     fn stats(&self) -> Result<comptoir_kv::Stats, KvError> {
@@ -192,19 +196,24 @@ impl Kv for Slow {
     }
 }
 
-#[test]
-fn a_slow_disk_makes_requests_wait_in_order_and_the_queue_say_busy() {
-    let mut world = World::open();
-    let own = world.thread_box();
-    let cap = world.grant(&own, generous());
+fn slow_writer(world: &World, full_once: bool) -> MailboxWriter {
     let config = Config {
         key: relay_key(),
         addresses: vec![],
         open: true,
         limits: Limits::default(),
     };
-    let mailbox = KvMailbox::open(Arc::new(Slow(Arc::clone(&world.kv))), config).unwrap();
-    let writer = MailboxWriter::start(mailbox, ChaCha20Rng::from_seed([4; 32])).unwrap();
+    let kv = Slow(Arc::clone(&world.kv), AtomicBool::new(full_once));
+    let mailbox = KvMailbox::open(Arc::new(kv), config).unwrap();
+    MailboxWriter::start(mailbox, ChaCha20Rng::from_seed([4; 32])).unwrap()
+}
+
+#[test]
+fn a_slow_disk_makes_requests_wait_in_order_and_the_queue_say_busy() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let writer = slow_writer(&world, false);
     let requests: Vec<Incoming> = (1..=6_000)
         .map(|name| incoming(&mut world, &cap, name))
         .collect();
@@ -255,5 +264,34 @@ fn a_failed_commit_takes_along_what_was_decided_over_it() {
         if matches!(failure, Failure::Nothing) {
             assert_eq!(there, stored);
         }
+    }
+}
+
+#[test]
+fn a_disk_that_fills_under_the_writer_keeps_what_was_answered_and_nothing_else() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let writer = slow_writer(&world, true);
+    let names: Vec<u32> = (1..=300).collect();
+    let answers = submit_all(&mut world, &writer, &cap, &names);
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    assert!(
+        failed > 1,
+        "nothing was decided over the commit that failed"
+    );
+    // What came after the failure was refused, or stored once there was room again: told apart by the receipts.
+    let stored: Vec<u32> = answers.iter().flatten().filter_map(stored_name).collect();
+    writer.close();
+    world.restart();
+    assert_eq!(world.names(&own, &own.reader), stored);
+}
+
+fn stored_name(done: &Done) -> Option<u32> {
+    match &done.outcome {
+        Outcome::Answer(RelayAnswer::Stored { receipt }) => {
+            Some(name(&receipt.clone().verify().unwrap().mid))
+        }
+        _ => None,
     }
 }
