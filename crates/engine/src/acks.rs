@@ -52,7 +52,7 @@ impl Turn<'_> {
         if contact.blocked {
             return Ok(());
         }
-        let (persona, thread) = (loaded.thread.persona, loaded.number);
+        let thread = loaded.number;
         let peer = self.connected_peer(number, &contact);
         let now_ms = self.now.wall_ms;
         let route = contact.routes(Lane::Service, now_ms).find(|route| self.relay_has_room(route.relay.key)).cloned();
@@ -73,7 +73,6 @@ impl Turn<'_> {
             let request = RelayRequest::Put { sid, capability, mid, expires_s: DEPOSIT_EXPIRES_S, blob };
             self.call(&route.relay, request, Some(route.writer.clone()), Call::PutAck { thread });
         }
-        let _ = persona;
         self.memory.timers.clear(Timer::Acknowledge { thread });
         self.memory.acked_ms.insert(thread, self.now.mono_ms);
         if loaded.thread.ack_owed {

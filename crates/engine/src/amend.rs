@@ -25,7 +25,7 @@ const DELETED_PER_STEP: usize = 512;
 impl Turn<'_> {
     /// A thread of this persona, taken out.
     pub(crate) fn thread_of(&mut self, persona: u16, number: u32) -> Result<Option<Loaded>, EngineError> {
-        if !self.memory.threads.iter().any(|(_, known)| *known == number) {
+        if !self.has_thread(number)? {
             return Ok(None);
         }
         let loaded = self.take_thread(number)?;

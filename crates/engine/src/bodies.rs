@@ -24,11 +24,8 @@ impl Turn<'_> {
     pub(crate) fn read_bodies(
         &mut self,
         loaded: &mut Loaded,
-        contact: &Contact,
-        author: usize,
         batch: &Batch,
-    ) -> Result<(Vec<bool>, u64), EngineError> {
-        let _ = contact;
+    ) -> (Vec<bool>, u64) {
         let mut silent = Vec::with_capacity(batch.messages.len());
         let mut unknown = false;
         for message in &batch.messages {
@@ -65,14 +62,13 @@ impl Turn<'_> {
             silent.push(!shown);
         }
         if unknown {
-            let _ = author;
             self.put_bytes(Key::of(key::UNKNOWN).u32(loaded.number).u64(loaded.thread.arrival_next), vec![1]);
             if let Some(number) = loaded.thread.contact {
                 self.event(Event::NeedsNewer { persona: loaded.thread.persona, contact: number });
             }
         }
         let shown = silent.iter().filter(|silent| !**silent).count() as u64;
-        Ok((silent, shown))
+        (silent, shown)
     }
 
     /// The other side has read some of ours.
@@ -148,7 +144,7 @@ impl Turn<'_> {
         let excess = contact.capabilities.len().saturating_sub(comptoir_protocol::limits::CAPABILITIES_MAX);
         contact.capabilities.drain(..excess);
         self.put_contact(number, &contact);
-        self.memory.deliveries.change(&number, |delivery| delivery.next_put = 0);
+        self.deposit_anew(number);
         self.push_outbox_if_any(number)?;
         let mut loaded = self.take_thread(thread)?;
         if loaded.thread.ack_owed {

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Boxes: where others leave what is for us. One for each contact, lane and relay, and a front door for strangers.
 
-use comptoir_crypto::deposit;
 use comptoir_crypto::keys::BoxOwnerKey;
 use comptoir_protocol::capability::{ALL_HOURS, Capability, CapabilityTerms};
-use comptoir_protocol::deposit::Parcel;
-use comptoir_protocol::frame::{BoxKind, ErrorCode, Item, RelayAnswer, RelayRequest};
-use comptoir_protocol::id::{CapabilityId, Lane, PublicKey, RelayKey, Rid};
-use comptoir_protocol::limits::{CHUNK_BYTES_MAX, DEPOSIT_BYTES_MAX, RELAY_ACK_SEQUENCES_MAX, SUBSCRIBE_BOXES_MAX};
+use comptoir_protocol::frame::{BoxKind, ErrorCode, RelayAnswer, RelayRequest};
+use comptoir_protocol::id::{CapabilityId, Lane, PublicKey};
+use comptoir_protocol::limits::DEPOSIT_BYTES_MAX;
 use comptoir_protocol::secret::Secret;
 
-use crate::memory::{BoxLink, Call, Source};
+use crate::memory::{BoxLink, Call};
 use crate::rows::key::{self, Key, u32_at};
 use crate::rows::reach::{BoxIds, BoxStage, Granted, OwnBox, Purpose, Relay};
 use crate::seam::error::EngineError;
@@ -26,15 +24,10 @@ const BOX_TTL_S: u32 = 30 * 24 * 60 * 60;
 const GRANT_MS: u64 = 180 * DAY_MS;
 /// A capability is renewed this long before it ends: a contact away for a season still hears of it.
 pub(crate) const GRANT_RENEW_MS: u64 = 90 * DAY_MS;
-/// Deposits a contact may make in a day: 64 messages each, a line of a long text every half second.
-const GRANT_MAX: u32 = 200_000;
-const GRANT_PERIOD_S: u32 = 24 * 60 * 60;
+/// The period of a contact's terms.
+pub(crate) const GRANT_PERIOD_S: u32 = 24 * 60 * 60;
 /// After a relay refused to make a box, the next try waits for the operator.
 const REFUSED_RETRY_MS: u64 = 60 * 60 * 1000;
-/// Items asked for at once.
-const FETCH_ITEMS: u16 = 64;
-/// An item that could not be taken is fetched again after this.
-const FETCH_AGAIN_MS: u64 = 10_000;
 
 /// The public half of an Ed25519 seed.
 pub(crate) fn public_of(seed: &Secret) -> PublicKey {
@@ -157,14 +150,14 @@ impl Turn<'_> {
             own_box.grant = Some(grant);
         }
         let grant = own_box.grant.clone().expect("it was set above where it was missing");
-        capability(own_box, &grant, relay, ids)
+        capability(own_box, &grant, relay, ids, self.config.contact_envelopes_max)
     }
 
     /// The capability a box's contact is told, once the relay knows it.
     pub(crate) fn capability_of(&self, own_box: &OwnBox) -> Result<Option<Capability>, EngineError> {
         let (BoxStage::Ready, Some(ids), Some(grant)) = (own_box.stage, own_box.ids, &own_box.grant) else { return Ok(None) };
         let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(None) };
-        Ok((!relay.leaving).then(|| capability(own_box, grant, &relay, ids)))
+        Ok((!relay.leaving).then(|| capability(own_box, grant, &relay, ids, self.config.contact_envelopes_max)))
     }
 
     pub(crate) fn on_created(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
@@ -307,127 +300,9 @@ impl Turn<'_> {
         }
         Ok(())
     }
-
-    /// Asks a relay to tell of news in our boxes there.
-    pub(crate) fn subscribe(&mut self, number: u32, relay: &Relay) {
-        let mut rids = Vec::new();
-        for (rid, link) in self.memory.boxes.iter().filter(|(_, link)| link.relay == relay.descriptor.key) {
-            let ours = matches!(self.box_row(link.own_box), Ok(Some(own_box)) if own_box.relay == number);
-            if ours && rids.len() < SUBSCRIBE_BOXES_MAX {
-                rids.push(*rid);
-            }
-        }
-        if !rids.is_empty() {
-            let signer = Some(relay.reader.clone());
-            self.call(&relay.descriptor.clone(), RelayRequest::Subscribe { rids }, signer, Call::Subscribe);
-        }
-    }
-
-    /// Notes that a box is to be fetched from.
-    pub(crate) fn fetch_soon(&mut self, relay: RelayKey, rid: Rid) {
-        let busy = self.memory.boxes.change(&rid, |link| {
-            link.again |= link.fetching;
-            link.fetching
-        });
-        if busy == Some(false) {
-            self.memory.fetch_due.insert((relay, rid), ());
-        }
-    }
-
-    /// Fetches from boxes that are due while the relay takes calls.
-    pub(crate) fn pump_fetches(&mut self, relay: RelayKey) -> Result<(), EngineError> {
-        while self.relay_has_room(relay) {
-            let range = (relay, Rid([0; 32]))..=(relay, Rid([255; 32]));
-            let Some((_, rid)) = self.memory.fetch_due.range(range).next().map(|(due, ())| *due) else { return Ok(()) };
-            self.memory.fetch_due.remove(&(relay, rid));
-            let Some(link) = self.memory.boxes.get(&rid).copied() else { continue };
-            let Some(own_box) = self.box_row(link.own_box)? else { continue };
-            let Some(row) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { continue };
-            self.memory.boxes.change(&rid, |link| link.fetching = true);
-            let request = RelayRequest::Fetch {
-                rid,
-                after_sequence: link.after,
-                items_max: FETCH_ITEMS,
-                bytes_max: u32::try_from(CHUNK_BYTES_MAX).unwrap_or(u32::MAX),
-                wait_s: 0,
-            };
-            self.call(&row.descriptor, request, Some(row.reader.clone()), Call::Fetch { rid });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn on_fetched(&mut self, relay: RelayKey, rid: Rid, answer: RelayAnswer) -> Result<(), EngineError> {
-        let Some(link) = self.memory.boxes.get(&rid).copied() else { return Ok(()) };
-        self.memory.boxes.change(&rid, |link| (link.fetching, link.again) = (false, false));
-        match answer {
-            RelayAnswer::Items { items, more } => {
-                let newest = items.last().map_or(link.after, |item| item.sequence);
-                self.memory.boxes.change(&rid, |link| link.after = link.after.max(newest));
-                let full = !items.is_empty();
-                let Some(own_box) = self.box_row(link.own_box)? else { return Ok(()) };
-                for item in items {
-                    self.on_item(relay, rid, &own_box, item)?;
-                }
-                if (more && full) || link.again {
-                    self.fetch_soon(relay, rid);
-                }
-                Ok(())
-            }
-            RelayAnswer::Denied => match self.box_row(link.own_box)? {
-                Some(own_box) if own_box.stage == BoxStage::Ready => self.on_box_lost(link.own_box, own_box),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        }
-    }
-
-    fn on_item(&mut self, relay: RelayKey, rid: Rid, own_box: &OwnBox, item: Item) -> Result<(), EngineError> {
-        let (contact, lane) = match own_box.purpose {
-            Purpose::FrontDoor => {
-                let source = Source::Box { rid, sequence: item.sequence, contact: 0, lane: Lane::Service };
-                return self.on_sealed_hello(&item.blob, source);
-            }
-            Purpose::Boot => return Ok(()),
-            Purpose::Contact { contact, lane } => (contact, lane),
-        };
-        let source = Source::Box { rid, sequence: item.sequence, contact, lane };
-        let opened = own_box.grant.as_ref().and_then(|grant| deposit::open(grant.k_box.expose(), &relay, &item.mid, &item.blob).ok());
-        let parcel = opened.and_then(|padded| Parcel::from_padded(&padded).ok());
-        match parcel {
-            Some(parcel) => self.on_parcel(parcel, source, item.blob.len()),
-            None => {
-                self.memory.counters.deposits_refused += 1;
-                self.confirm(source);
-                Ok(())
-            }
-        }
-    }
-
-    /// Lets the relay drop what is stored here.
-    pub(crate) fn ack_items(&mut self, rid: Rid, sequences: Vec<u64>) -> Result<(), EngineError> {
-        let Some(link) = self.memory.boxes.get(&rid).copied() else { return Ok(()) };
-        let Some(own_box) = self.box_row(link.own_box)? else { return Ok(()) };
-        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
-        for sequences in sequences.chunks(RELAY_ACK_SEQUENCES_MAX) {
-            let request = RelayRequest::Ack { rid, up_to: 0, sequences: sequences.to_vec() };
-            self.call(&relay.descriptor, request, Some(relay.reader.clone()), Call::Ack);
-        }
-        Ok(())
-    }
-
-    /// An item could not be taken: it stays at the relay and is fetched again in a while.
-    pub(crate) fn fetch_again(&mut self, rid: Rid, sequence: u64) {
-        self.memory.boxes.change(&rid, |link| link.after = link.after.min(sequence.saturating_sub(1)));
-        if let Some(link) = self.memory.boxes.get(&rid).copied()
-            && let Ok(Some(own_box)) = self.box_row(link.own_box)
-        {
-            let due = self.now.mono_ms + FETCH_AGAIN_MS;
-            self.memory.timers.set_earlier(Timer::Relay { relay: own_box.relay }, due);
-        }
-    }
 }
 
-fn capability(own_box: &OwnBox, grant: &Granted, relay: &Relay, ids: BoxIds) -> Capability {
+fn capability(own_box: &OwnBox, grant: &Granted, relay: &Relay, ids: BoxIds, max: u32) -> Capability {
     let lane = match own_box.purpose {
         Purpose::Contact { lane, .. } => lane,
         Purpose::FrontDoor | Purpose::Boot => Lane::Service,
@@ -440,7 +315,7 @@ fn capability(own_box: &OwnBox, grant: &Granted, relay: &Relay, ids: BoxIds) -> 
         k_box: grant.k_box.clone(),
         lane,
         terms: CapabilityTerms {
-            max: GRANT_MAX,
+            max,
             period_s: GRANT_PERIOD_S,
             hours: ALL_HOURS,
             utc_offset_min: 0,

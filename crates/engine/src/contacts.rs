@@ -158,6 +158,7 @@ impl Turn<'_> {
         self.put_contact(number, &contact);
         self.stop_asking(number);
         self.memory.deliveries.remove(&number);
+        self.deposit_anew(number);
         self.memory.timers.clear(Timer::Outbox { contact: number });
         self.memory.timers.clear(Timer::Direct { contact: number });
         self.state_block(number, &contact)?;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The hello, outgoing: from a link to a sealed hello at somebody's door, tried until the Welcome comes.
 
-use comptoir_crypto::mls::{KeyPackageSecret, MlsThread, ThreadKind, key_package};
+use comptoir_crypto::mls::key_package;
 use comptoir_crypto::{blob, hello as sealing};
 use comptoir_protocol::codec::Wire;
-use comptoir_protocol::deposit::Parcel;
-use comptoir_protocol::envelope::Envelope;
-use comptoir_protocol::frame::{Admission, PeerFrame, RefusalReason, RelayAnswer, RelayRequest, Sealed};
+use comptoir_protocol::frame::{Admission, PeerFrame, RelayAnswer, RelayRequest, Sealed};
 use comptoir_protocol::hello::Hello;
 use comptoir_protocol::id::{Mid, RelayKey};
 use comptoir_protocol::identity::CardBundle;
@@ -16,7 +14,7 @@ use comptoir_protocol::link::{BlobSeed, Invitation, InviteLink};
 use comptoir_protocol::puzzle::PuzzleSolution;
 use comptoir_protocol::signed::Signed;
 
-use crate::memory::{Call, Source};
+use crate::memory::Call;
 use crate::personas::{MAIN, too_long};
 use crate::rows::contact::{AskStage, Asking, Contact, Standing};
 use crate::rows::key::{self, Key};
@@ -407,77 +405,6 @@ impl Turn<'_> {
         self.stop_asking(number);
         self.event(Event::HelloFailed { persona: contact.persona, contact: number, why: why.to_owned() });
         Ok(())
-    }
-
-    /// A Welcome came: it is for one of the key packages we gave away, or for nothing.
-    pub(crate) fn on_welcome(&mut self, parcel: &Parcel, envelope: &Envelope, source: Source) -> Result<(), EngineError> {
-        if self.memory.threads.contains(&envelope.thread) {
-            self.memory.counters.duplicates += 1;
-            if let Some(number) = self.memory.threads.get(&envelope.thread).copied() {
-                let mut loaded = self.take_thread(number)?;
-                self.owe_acknowledgement(&mut loaded);
-                self.put_thread(loaded);
-            }
-            self.confirm(source);
-            return Ok(());
-        }
-        let references = MlsThread::welcome_references(&envelope.bytes);
-        let waiting: Vec<u32> = self.memory.asking.iter().map(|(contact, ())| *contact).collect();
-        for number in waiting {
-            if matches!(source, Source::Box { contact, .. } if contact != number) {
-                continue;
-            }
-            let Some(Asking { stage: AskStage::Asking { packages, .. }, .. }) = self.asking(number)? else { continue };
-            let mut secrets = packages.iter().filter_map(|package| KeyPackageSecret::from_bytes(package).ok());
-            if let Some(secret) = secrets.find(|secret| references.contains(&secret.reference())) {
-                return self.join(number, parcel, envelope, &secret, source);
-            }
-        }
-        self.memory.counters.envelopes_refused += 1;
-        self.refuse(source, RefusalReason::Denied);
-        Ok(())
-    }
-
-    fn join(
-        &mut self,
-        number: u32,
-        parcel: &Parcel,
-        envelope: &Envelope,
-        secret: &KeyPackageSecret,
-        source: Source,
-    ) -> Result<(), EngineError> {
-        let mut contact = self.contact(number)?;
-        let persona = self.persona(contact.persona)?;
-        let expected = MlsThread::join(&envelope.bytes, secret).ok().filter(|joined| {
-            let context = joined.thread.context();
-            // Exactly the two of us: whoever was asked must not bring a third into the room.
-            joined.inviter.account == contact.account
-                && joined.inviter.device == parcel.author
-                && context.thread == envelope.thread
-                && context.incarnation == envelope.incarnation
-                && context.kind == ThreadKind::Pair
-                && joined.thread.members().iter().all(|member| member.account == contact.account || member.account == persona.account)
-        });
-        let Some(joined) = expected else {
-            self.memory.counters.envelopes_refused += 1;
-            self.refuse(source, RefusalReason::Malformed);
-            return Ok(());
-        };
-        let thread = self.next_number(|meta| &mut meta.thread)?;
-        let mut loaded = self.new_thread(thread, contact.persona, Some(number), persona.device, joined.thread);
-        self.owe_acknowledgement(&mut loaded);
-        let id = loaded.thread.id;
-        self.put_thread(loaded);
-        contact.standing = Standing::Talking;
-        contact.thread = Some(thread);
-        self.put_contact(number, &contact);
-        self.stop_asking(number);
-        self.state_contact(number, &contact)?;
-        self.state_thread(contact.persona, thread, id, Some(contact.account), false)?;
-        self.event(Event::ContactAdded { persona: contact.persona, contact: number, thread });
-        self.confirm(source);
-        self.tell(number)?;
-        self.release_held(thread, id)
     }
 
     /// An invite token as the owner of the door checks it.

@@ -12,7 +12,8 @@ use comptoir_protocol::frame::RefusalReason;
 use comptoir_protocol::id::{Lane, ThreadId};
 use comptoir_protocol::runs::Inserted;
 
-use crate::memory::{Held, Source};
+use crate::boxes::GRANT_PERIOD_S;
+use crate::memory::Source;
 use crate::outgoing::Placed;
 use crate::rows::contact::{Contact, Standing};
 use crate::rows::key::{self, Key, lane_byte};
@@ -29,10 +30,6 @@ use crate::turn::{Turn, read_row};
 const ORDER_WAIT_MS: u64 = 2_000;
 /// Envelopes of one thread that wait: as many as the MLS window opens out of order.
 const HELD_PER_THREAD_MAX: usize = 256;
-/// Envelopes that wait for a thread which is not known yet, in all.
-const HELD_UNKNOWN_MAX: usize = 64;
-/// Bytes of all that wait. Full: the new one is not taken, its sender keeps it.
-const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What became of one envelope.
 enum Taken {
@@ -79,8 +76,8 @@ impl Turn<'_> {
             return self.hold_for_welcome(parcel, id, source, bytes);
         };
         let mut loaded = self.take_thread(number)?;
-        let contact = match loaded.thread.contact {
-            Some(contact) => self.contact(contact)?,
+        let (contact_number, contact) = match loaded.thread.contact {
+            Some(contact) => (contact, self.contact(contact)?),
             None => {
                 self.put_thread(loaded);
                 self.refuse(source, RefusalReason::Denied);
@@ -106,6 +103,13 @@ impl Turn<'_> {
             self.confirm(source);
             return Ok(());
         }
+        // Each relay enforces the terms alone; whoever has two relays and a stream is held to the sum here.
+        if !self.within_terms(contact_number) {
+            self.memory.counters.over_terms += 1;
+            self.put_thread(loaded);
+            self.postpone(source);
+            return Ok(());
+        }
         let in_order = parcel.sequence == 1 || envelopes.contains(parcel.sequence - 1);
         if !in_order {
             self.put_thread(loaded);
@@ -127,8 +131,18 @@ impl Turn<'_> {
         self.after_intake(number)
     }
 
+    /// Counts one more envelope of a contact; false when its period is used up.
+    fn within_terms(&mut self, contact: u32) -> bool {
+        let period_ms = u64::from(GRANT_PERIOD_S) * 1000;
+        let (begun, taken) = self.memory.taken.get(&contact).copied().unwrap_or((self.now.mono_ms, 0));
+        let (begun, taken) = if begun + period_ms <= self.now.mono_ms { (self.now.mono_ms, 0) } else { (begun, taken) };
+        let within = taken < self.config.contact_envelopes_max;
+        self.memory.taken.insert(contact, (begun, taken + u32::from(within)));
+        within
+    }
+
     /// What a thread's control messages asked for is done once the thread is given back.
-    fn after_intake(&mut self, thread: u32) -> Result<(), EngineError> {
+    pub(crate) fn after_intake(&mut self, thread: u32) -> Result<(), EngineError> {
         for change in std::mem::take(&mut self.told) {
             self.on_told(thread, change)?;
         }
@@ -146,73 +160,7 @@ impl Turn<'_> {
         }
     }
 
-    fn hold_for_welcome(&mut self, parcel: Parcel, id: ThreadId, source: Source, bytes: usize) -> Result<(), EngineError> {
-        let waiting = self.memory.held.iter().filter(|((thread, _, _), _)| !self.memory.threads.contains(thread)).count();
-        if waiting < HELD_UNKNOWN_MAX && self.is_asking() {
-            self.hold(parcel, id, source, bytes, HELD_UNKNOWN_MAX);
-        } else {
-            self.memory.counters.threads_unknown += 1;
-            self.refuse(source, RefusalReason::UnknownThread);
-        }
-        Ok(())
-    }
-
-    fn hold(&mut self, parcel: Parcel, id: ThreadId, source: Source, bytes: usize, count_max: usize) {
-        let waiting = self.memory.held.range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX)).count();
-        let full = waiting >= count_max || self.memory.numbers.held_bytes + bytes > HELD_BYTES_MAX;
-        if full && !mutant!(self.config, HoldsWithoutBound) {
-            self.memory.counters.order_full += 1;
-            self.postpone(source);
-            return;
-        }
-        self.memory.numbers.held_bytes += bytes;
-        if mutant!(self.config, ConfirmsUnstored) {
-            self.confirm(source);
-        }
-        let key = (id, parcel.author.0, parcel.sequence);
-        if let Some(other) = self.memory.held.insert(key, Held { parcel, source, bytes }) {
-            // The same number came twice, from two ways or with two contents: the older waits no more, unconfirmed.
-            self.memory.numbers.held_bytes -= other.bytes;
-            self.postpone(other.source);
-        }
-    }
-
-    fn take_held(&mut self, id: ThreadId, author: [u8; 32], sequence: u64) -> Option<Held> {
-        let held = self.memory.held.remove(&(id, author, sequence))?;
-        self.memory.numbers.held_bytes -= held.bytes;
-        Some(held)
-    }
-
-    /// The wait for earlier envelopes is over: what waits is taken as it is, lowest first.
-    pub(crate) fn on_order_due(&mut self, number: u32) -> Result<(), EngineError> {
-        let mut loaded = self.take_thread(number)?;
-        let id = loaded.thread.id;
-        let keys: Vec<_> = self.memory.held.range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX)).map(|(key, _)| *key).collect();
-        let contact = match loaded.thread.contact {
-            Some(contact) => self.contact(contact)?,
-            None => return Ok(()),
-        };
-        for (id, device, sequence) in keys {
-            let Some(held) = self.take_held(id, device, sequence) else { continue };
-            match loaded.thread.authors.iter().position(|author| author.device.0 == device).filter(|at| *at > 0) {
-                Some(author) => self.take_in(&mut loaded, &contact, author, &held.parcel, held.source)?,
-                None => self.refuse(held.source, RefusalReason::Denied),
-            }
-        }
-        self.put_thread(loaded);
-        self.after_intake(number)
-    }
-
-    /// What waited for a thread that is there now.
-    pub(crate) fn release_held(&mut self, number: u32, id: ThreadId) -> Result<(), EngineError> {
-        let waiting = self.memory.held.range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX)).count();
-        if waiting > 0 {
-            self.on_order_due(number)?;
-        }
-        Ok(())
-    }
-
-    fn take_in(
+    pub(crate) fn take_in(
         &mut self,
         loaded: &mut Loaded,
         contact: &Contact,
@@ -256,7 +204,7 @@ impl Turn<'_> {
             Ok(batch) => batch,
             Err(reason) => return Ok(Taken::Refused(reason)),
         };
-        let fits = self.store_batch(loaded, contact, author, parcel.lane, &batch, source)?;
+        let fits = self.store_batch(loaded, author, parcel.lane, &batch, source)?;
         if !fits {
             return Ok(Taken::Refused(RefusalReason::Busy));
         }
@@ -298,7 +246,6 @@ impl Turn<'_> {
     fn store_batch(
         &mut self,
         loaded: &mut Loaded,
-        contact: &Contact,
         author: usize,
         parcel_lane: Lane,
         batch: &Batch,
@@ -328,7 +275,7 @@ impl Turn<'_> {
         let height = self.height_of(loaded, batch)?;
         loaded.thread.height_seen = loaded.thread.height_seen.max(height);
         let held_back = lane == Lane::Promotion || self.lane_of(source).is_some_and(|box_lane| box_lane != parcel_lane);
-        let (silent, shown) = self.read_bodies(loaded, contact, author, batch)?;
+        let (silent, shown) = self.read_bodies(loaded, batch);
         let placed = Placed {
             author: u16::try_from(author).map_err(|_| EngineError::Exhausted("authors"))?,
             lane,
@@ -454,11 +401,6 @@ impl Turn<'_> {
             self.event(Event::NeedsNewer { persona: contact.persona, contact: number });
         }
         Ok(())
-    }
-
-    /// Whether some hello of ours waits for its Welcome.
-    fn is_asking(&self) -> bool {
-        self.memory.asking.len() > 0
     }
 
     /// Whether a contact's messages may come in at all.

@@ -68,8 +68,6 @@ pub(crate) struct Delivery {
     pub(crate) by_relay: bool,
     /// Envelopes below this one were sent on the connection there is.
     pub(crate) next_direct: u64,
-    /// Envelopes below this one were deposited, or are being deposited.
-    pub(crate) next_put: u64,
     /// Deposit again what relays said they have.
     pub(crate) again: bool,
 }
@@ -167,6 +165,8 @@ pub struct Counters {
     pub held_back: u64,
     /// Envelopes not taken because too many wait.
     pub order_full: u64,
+    /// Envelopes over a contact's terms.
+    pub over_terms: u64,
     /// Acknowledgements that do not verify.
     pub acks_refused: u64,
     /// Hellos that do not open or do not verify.
@@ -223,6 +223,9 @@ pub(crate) struct Memory {
     pub(crate) flights: Journaled<(PeerKey, u64), Flight>,
     pub(crate) flying: Journaled<(u32, u64), (PeerKey, u64)>,
     pub(crate) deliveries: Journaled<u32, Delivery>,
+    /// By contact and relay: envelopes below this one were deposited there, or are being deposited. A relay of its own
+    /// place each, so that one that is down or busy holds back no other.
+    pub(crate) next_puts: Journaled<(u32, RelayKey), u64>,
     pub(crate) relays: Journaled<RelayKey, RelayLink>,
     pub(crate) boxes: Journaled<Rid, BoxLink>,
     pub(crate) calls: Journaled<u64, Pending>,
@@ -230,6 +233,8 @@ pub(crate) struct Memory {
     pub(crate) putting: Journaled<(u32, u64, RelayKey), ()>,
     /// Outbox rows that went out once in this process.
     pub(crate) tried: Journaled<(u32, u64), ()>,
+    /// Envelopes taken from each contact in its running period, and when that began.
+    pub(crate) taken: Journaled<u32, (u64, u32)>,
     /// By thread, author and envelope number.
     pub(crate) held: Journaled<(ThreadId, [u8; 32], u64), Held>,
     /// Relays that confirmed a boot number in this process.
@@ -264,11 +269,13 @@ macro_rules! each_map {
         $memory.flights.$method();
         $memory.flying.$method();
         $memory.deliveries.$method();
+        $memory.next_puts.$method();
         $memory.relays.$method();
         $memory.boxes.$method();
         $memory.calls.$method();
         $memory.putting.$method();
         $memory.tried.$method();
+        $memory.taken.$method();
         $memory.held.$method();
         $memory.booted.$method();
         $memory.boot_proposals.$method();
@@ -311,6 +318,7 @@ impl Memory {
             + self.flights.memory_bytes(|_| 0)
             + self.flying.memory_bytes(|_| 0)
             + self.deliveries.memory_bytes(|_| 0)
+            + self.next_puts.memory_bytes(|_| 0)
             + self.relays.memory_bytes(|_| 0)
             + self.boxes.memory_bytes(|_| 0)
             + self.calls.memory_bytes(|_| 0)

@@ -140,7 +140,7 @@ impl Turn<'_> {
         let waiting: Vec<u32> =
             self.memory.deliveries.iter().filter(|(_, delivery)| delivery.by_relay).map(|(contact, _)| *contact).collect();
         for contact in waiting {
-            self.memory.deliveries.change(&contact, |delivery| delivery.next_put = 0);
+            self.deposit_anew(contact);
             self.push_outbox(contact)?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use comptoir_protocol::deposit::{Parcel, ParcelContent};
 use comptoir_protocol::envelope::{Envelope, EnvelopeKind};
 use comptoir_protocol::frame::RefusalReason;
 use comptoir_protocol::hello::Hello;
-use comptoir_protocol::id::{AccountId, Lane, ThreadId};
+use comptoir_protocol::id::{AccountId, Lane, PublicKey, ThreadId};
 use comptoir_protocol::identity::VerifiedCard;
 
 use crate::boxes::public_of;
@@ -17,7 +17,7 @@ use crate::memory::Source;
 use crate::rows::account::Persona;
 use crate::rows::contact::{AskStage, Decision, Invite, Request, Standing};
 use crate::rows::key::{self, Key, u32_at};
-use crate::rows::thread::{Cargo, OutboxBody, OutboxState};
+use crate::rows::thread::{Cargo, OutboxBody, OutboxState, Thread};
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::error::EngineError;
 use crate::seam::event::Event;
@@ -60,7 +60,7 @@ impl Turn<'_> {
                     if let Some(reply) = stranger.hello.reply.filter(|_| row.capabilities.is_empty()) {
                         let row = crate::rows::contact::Contact { capabilities: vec![reply], ..row };
                         self.put_contact(contact, &row);
-                        self.memory.deliveries.change(&contact, |delivery| delivery.next_put = 0);
+                        self.deposit_anew(contact);
                     }
                     self.confirm(source);
                     return self.push_outbox_if_any(contact);
@@ -183,11 +183,24 @@ impl Turn<'_> {
             Some(AskStage::Asking { hash, .. }) => Some(hash),
             _ => None,
         };
-        if ours.is_none_or(|ours| stranger.hello.hash() < ours) {
+        let fresh = !self.leaf_is_known(stranger.package.leaf().leaf_key)?;
+        if fresh && ours.is_none_or(|ours| stranger.hello.hash() < ours) {
             self.make_pair(persona, stranger)?;
         }
         self.confirm(source);
         Ok(())
+    }
+
+    /// Whether a leaf key has its thread already: each is for one, or two contacts could find out that they know the
+    /// same person by it.
+    pub(crate) fn leaf_is_known(&self, leaf: PublicKey) -> Result<bool, EngineError> {
+        for (row_key, row) in self.scan(Scan::all(Key::of(key::THREAD)))? {
+            let thread: Thread = read_row(&row_key, &row)?;
+            if thread.authors.iter().any(|author| author.leaf == Some(leaf)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(crate) fn open_requests(&self, persona: u16) -> Result<Vec<(u32, Request)>, EngineError> {
@@ -225,6 +238,10 @@ impl Turn<'_> {
             let why = "the request is too old to be answered; ask for a new one".into();
             return Ok(Err(Refusal::BadLink { why }));
         };
+        if self.leaf_is_known(stranger.package.leaf().leaf_key)? {
+            let why = "the request uses a key of another conversation; ask for a new one".into();
+            return Ok(Err(Refusal::BadLink { why }));
+        }
         let hash = stranger.hello.hash();
         let (contact, thread, id) = self.make_pair(persona, stranger)?;
         self.delete(Key::of(key::REQUEST).u32(number));

@@ -99,6 +99,15 @@ impl Turn<'_> {
         Ok(Loaded { number, thread, dirty: false, mls: None, lag: 0, last_used: 0 })
     }
 
+    /// Whether there is such a thread.
+    pub(crate) fn has_thread(&self, number: u32) -> Result<bool, EngineError> {
+        if self.used.contains_key(&number) || self.cache.threads.contains_key(&number) {
+            return Ok(true);
+        }
+        let row: Vec<u8> = Key::of(key::THREAD).u32(number).into();
+        Ok(self.get(&row)?.is_some())
+    }
+
     pub(crate) fn put_thread(&mut self, loaded: Loaded) {
         self.used.insert(loaded.number, loaded);
     }

@@ -107,14 +107,14 @@ pub enum Command {
         /// What; in this order.
         messages: Vec<NewMessage>,
     },
-    /// Replaces the text of an own message, here and at the other side.
+    /// Replaces the text of an own message in this history. What was delivered already stays as it is at the other side.
     Edit {
         /// Which.
         message: MessageAt,
         /// The new text.
         text: String,
     },
-    /// Erases a message: an own one everywhere, another's only here.
+    /// Erases a message from this history. What was delivered already stays at the other side.
     Erase {
         /// Which.
         message: MessageAt,

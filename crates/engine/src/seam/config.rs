@@ -14,6 +14,10 @@ pub struct Config {
     /// What may wait for one contact. If left unset: 64 MiB, a week of a busy thread.
     // Full: Send is refused with `Refusal::OutboxFull`; what was accepted is never dropped.
     pub outbox_bytes_max: u64,
+    /// Envelopes taken from one contact in a day, over all its ways together. If left unset: 200,000, a full envelope
+    /// every half second.
+    // Full: the next is not taken until the day is over; its sender keeps it.
+    pub contact_envelopes_max: u32,
     /// Bytes on their way to one peer before it confirms. If left unset: 4 MiB.
     // Full: the rest waits in the outbox.
     pub flight_bytes_max: usize,
@@ -44,6 +48,7 @@ impl Default for Config {
             kinds: BodyKinds::released(),
             cache_bytes_max: 8 * KIB * KIB,
             outbox_bytes_max: 64 * (KIB * KIB) as u64,
+            contact_envelopes_max: 200_000,
             flight_bytes_max: 4 * KIB * KIB,
             relay_calls_max: 64,
             direct_wait_ms: 3_000,
@@ -62,6 +67,8 @@ macro_rules! mutant {
     ($config:expr, $mutant:ident) => {{
         #[cfg(feature = "mutants")]
         let made = $config.mutant == Some(crate::seam::mutant::Mutant::$mutant);
+        #[cfg(not(feature = "mutants"))]
+        let _ = &$config;
         #[cfg(not(feature = "mutants"))]
         let made = false;
         made

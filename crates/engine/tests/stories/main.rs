@@ -5,6 +5,7 @@
 mod bounds;
 mod faults;
 mod first_contact;
+mod promises;
 mod relay;
 mod relays;
 mod scale;

@@ -82,6 +82,21 @@ fn with_two_relays_one_may_die() {
 }
 
 #[test]
+fn a_dead_relay_holds_back_nothing_from_the_other() {
+    let mut world = through(2);
+    world.go_offline(1);
+    world.relays[0].up = false;
+    let lines: Vec<String> = (0..400).map(|number| format!("line {number}")).collect();
+    for line in &lines {
+        world.say(0, line);
+        world.pass(10);
+    }
+    world.go_online(1);
+    world.pass(20_000);
+    assert_eq!(world.texts(1), lines);
+}
+
+#[test]
 fn contacts_follow_to_another_relay() {
     let mut world = through(1);
     let old = world.relays[0].descriptor.key;

@@ -342,9 +342,17 @@ impl World {
     }
 
     pub fn ask_once(&mut self, at: usize, command: Command, idempotency: Option<Idempotency>) -> Result<Answer, Refusal> {
+        self.give(at, 1, command, idempotency)
+    }
+
+    pub fn ask_as(&mut self, at: usize, persona: u16, command: Command) -> Result<Answer, Refusal> {
+        self.give(at, persona, command, None)
+    }
+
+    fn give(&mut self, at: usize, persona: u16, command: Command, idempotency: Option<Idempotency>) -> Result<Answer, Refusal> {
         let id = CommandId(self.nodes[at].next_command);
         self.nodes[at].next_command += 1;
-        self.input(at, Input::Command { id, persona: 1, command, idempotency });
+        self.input(at, Input::Command { id, persona, command, idempotency });
         let answer = self.nodes[at].answers.pop().unwrap();
         self.settle();
         answer
