@@ -33,10 +33,12 @@ pub(crate) fn met(world: &Path, relay: &Relay) -> (Person, Person) {
 
 /// Numbered lines until told to stop.
 pub(crate) fn numbered_lines(stop: Arc<AtomicBool>) -> impl Iterator<Item = String> + Send {
-    (0..).take_while(move |_| !stop.load(Ordering::Relaxed)).map(|number: u32| {
-        std::thread::sleep(LINE_PAUSE);
-        format!("line {number}")
-    })
+    (0..)
+        .take_while(move |_| !stop.load(Ordering::Relaxed))
+        .map(|number: u32| {
+            std::thread::sleep(LINE_PAUSE);
+            format!("line {number}")
+        })
 }
 
 /// `COMPTOIR_KILLS=200` is the figure `kill.lost`.
@@ -75,7 +77,9 @@ fn kills_of_sender_receiver_and_relay_lose_and_double_nothing() {
     assert!(acknowledged > 20, "hardly anything was sent");
 
     section("Bob has each line once, in order, and so has Alice");
-    let expected: Vec<String> = (0..acknowledged).map(|number| format!("line {number}")).collect();
+    let expected: Vec<String> = (0..acknowledged)
+        .map(|number| format!("line {number}"))
+        .collect();
     assert_eq!(alice.texts_with("bob"), expected);
     let seen = wait("bob to have every line", || {
         let seen = bob.texts_with("alice");

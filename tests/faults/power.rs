@@ -39,21 +39,41 @@ struct Safe(Vec<(Moment, usize)>);
 
 impl Safe {
     fn at(&self, moment: Moment) -> usize {
-        self.0.iter().filter(|(at, _)| *at <= moment).map(|(_, lines)| *lines).max().unwrap_or(0)
+        self.0
+            .iter()
+            .filter(|(at, _)| *at <= moment)
+            .map(|(_, lines)| *lines)
+            .max()
+            .unwrap_or(0)
     }
 }
 
 /// How many of Alice's lines, from the first on, have reached this state or a later one.
 fn lines_in(alice: &Person, states: &[&str]) -> usize {
     let history: Vec<Value> = alice.must(&["history", "bob"]);
-    history.iter().take_while(|message| message["state"].as_str().is_some_and(|state| states.contains(&state))).count()
+    history
+        .iter()
+        .take_while(|message| {
+            message["state"]
+                .as_str()
+                .is_some_and(|state| states.contains(&state))
+        })
+        .count()
 }
 
 /// The texts in the store of a home that nobody runs.
 fn texts(home: &Path) -> Result<Vec<String>, String> {
     let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
-    let options = OpenOptions { floor: Floor::NONE, ..OpenOptions::default() };
-    let store = Store::open(&Home::new(home).store(), &Access::KeyFile, &options, &mut rng);
+    let options = OpenOptions {
+        floor: Floor::NONE,
+        ..OpenOptions::default()
+    };
+    let store = Store::open(
+        &Home::new(home).store(),
+        &Access::KeyFile,
+        &options,
+        &mut rng,
+    );
     let core = store.map_err(|error| error.to_string())?.core();
     let view = core.committed();
     let read = |error: comptoir_engine::ViewError| error.to_string();
@@ -61,7 +81,8 @@ fn texts(home: &Path) -> Result<Vec<String>, String> {
     for persona in query::personas(&view).map_err(read)? {
         let threads = query::threads(&view, persona.persona).map_err(read)?;
         for thread in threads.iter().filter(|thread| thread.contact.is_some()) {
-            let page = query::history(&view, thread.thread, query::From::Start, usize::MAX).map_err(read)?;
+            let page = query::history(&view, thread.thread, query::From::Start, usize::MAX)
+                .map_err(read)?;
             for item in page.map_or(Vec::new(), |page| page.items) {
                 if let HistoryItem::Message(message) = item
                     && let ContentView::Text(text) = message.content
@@ -88,10 +109,20 @@ fn check(found: Result<Vec<String>, String>, safe: usize) -> Result<(), String> 
     let found = found.map_err(|error| format!("unopened: {error}"))?;
     let unique: BTreeSet<&String> = found.iter().collect();
     if unique.len() != found.len() {
-        return Err(format!("doubled: {} lines, {} different", found.len(), unique.len()));
+        return Err(format!(
+            "doubled: {} lines, {} different",
+            found.len(),
+            unique.len()
+        ));
     }
-    let missing = (0..safe).filter(|number| !unique.contains(&format!("line {number}"))).count();
-    if missing > 0 { Err(format!("lost: {missing} of {safe}")) } else { Ok(()) }
+    let missing = (0..safe)
+        .filter(|number| !unique.contains(&format!("line {number}")))
+        .count();
+    if missing > 0 {
+        Err(format!("lost: {missing} of {safe}"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Cuts the power of one home again and again.
@@ -108,12 +139,24 @@ fn cut_power(home: &Path, trace: &Trace, safe: &Safe, with: &str) -> Vec<String>
             };
             let image = tempfile::tempdir().unwrap();
             let image = image.path().join("home");
-            trace.image(home, &image, Cut { at, kept_of_256, seed });
+            trace.image(
+                home,
+                &image,
+                Cut {
+                    at,
+                    kept_of_256,
+                    seed,
+                },
+            );
             let mut outcome = check(texts(&image), safe.at(at));
             if outcome.is_ok() && cut < CUTS_OF_PROGRAM {
                 outcome = check(texts_by_program(&image, with), safe.at(at));
             }
-            faults.extend(outcome.err().map(|fault| format!("{fault} (cut {cut}, {kept_of_256} of 256 kept)")));
+            faults.extend(
+                outcome
+                    .err()
+                    .map(|fault| format!("{fault} (cut {cut}, {kept_of_256} of 256 kept)")),
+            );
         }
     }
     println!("{} cuts of {}: {faults:?}", 2 * cuts, home.display());
@@ -143,11 +186,24 @@ fn a_power_cut_of_sender_or_receiver_loses_nothing_acknowledged() {
         std::thread::sleep(Duration::from_millis(50));
     }
     stop.store(true, Ordering::Relaxed);
-    let at_alice = Safe(answers.iter().enumerate().map(|(number, at)| (at, number + 1)).collect());
+    let at_alice = Safe(
+        answers
+            .iter()
+            .enumerate()
+            .map(|(number, at)| (at, number + 1))
+            .collect(),
+    );
     alice.goes_down();
     bob.goes_down();
-    println!("{} lines acknowledged, {} confirmed", at_alice.at(Moment::MAX), at_bob.at(Moment::MAX));
-    assert!(at_alice.at(Moment::MAX) > 100 && at_bob.at(Moment::MAX) > 100, "hardly anything was said");
+    println!(
+        "{} lines acknowledged, {} confirmed",
+        at_alice.at(Moment::MAX),
+        at_bob.at(Moment::MAX)
+    );
+    assert!(
+        at_alice.at(Moment::MAX) > 100 && at_bob.at(Moment::MAX) > 100,
+        "hardly anything was said"
+    );
 
     section("The power fails under Alice, and under Bob");
     let mut faults = cut_power(alice.home(), &of_alice.finish(), &at_alice, "bob");
@@ -180,19 +236,35 @@ fn a_power_cut_of_a_relay_loses_nothing_it_took() {
     stop.store(true, Ordering::Relaxed);
     let said = answers.iter().count();
     alice.goes_down();
-    relay.is_killed();
+    relay.goes_down();
     let trace = of_relay.finish();
     println!("{said} lines said, {} at the relay", safe.at(Moment::MAX));
-    assert!(safe.at(Moment::MAX) > 50, "hardly anything reached the relay");
+    assert!(
+        safe.at(Moment::MAX) > 50,
+        "hardly anything reached the relay"
+    );
 
     section("The power fails under the relay; Bob comes back and Alice does not");
-    let moments: Vec<Moment> = safe.0.iter().filter(|(_, lines)| *lines > 0).map(|(at, _)| *at).collect();
+    let moments: Vec<Moment> = safe
+        .0
+        .iter()
+        .filter(|(_, lines)| *lines > 0)
+        .map(|(at, _)| *at)
+        .collect();
     for (cut, kept_of_256) in [(1, 0), (2, 128), (3, 0), (3, 128)] {
         let at = moments[(moments.len() - 1) * cut / 3];
         std::fs::remove_dir_all(bob.home()).unwrap();
         copy(&bob_before, bob.home());
         let recorded = world.path().join(format!("relay.{cut}.{kept_of_256}"));
-        trace.image(relay.home(), &recorded, Cut { at, kept_of_256, seed: cut as u64 });
+        trace.image(
+            relay.home(),
+            &recorded,
+            Cut {
+                at,
+                kept_of_256,
+                seed: cut as u64,
+            },
+        );
         let aside = world.path().join("relay.aside");
         std::fs::rename(relay.home(), &aside).unwrap();
         copy(&recorded, relay.home());
@@ -208,6 +280,11 @@ fn a_power_cut_of_a_relay_loses_nothing_it_took() {
 }
 
 fn copy(from: &Path, to: &Path) {
-    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    let status = Command::new("cp")
+        .arg("-a")
+        .arg(from)
+        .arg(to)
+        .status()
+        .unwrap();
     assert!(status.success());
 }

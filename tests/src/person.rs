@@ -134,7 +134,11 @@ impl Person {
 
     /// The same, by a command that runs the binary under something: a tracer, say.
     pub fn comes_up_under(&mut self, command: Command) {
-        let addresses = ["/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1"];
+        let addresses = [
+            "/ip4/127.0.0.1/tcp/0",
+            "--listen",
+            "/ip4/127.0.0.1/udp/0/quic-v1",
+        ];
         self.daemon = Some(self.daemon(command, &addresses));
     }
 
@@ -145,7 +149,9 @@ impl Person {
 
     fn daemon(&self, mut command: Command, listen: &[&str]) -> Process {
         command.arg("--home").arg(&self.home);
-        command.args(["up", "--exit-with-stdin", "--listen"]).args(listen);
+        command
+            .args(["up", "--exit-with-stdin", "--listen"])
+            .args(listen);
         Process::start(command).0
     }
 
@@ -157,14 +163,23 @@ impl Person {
         lines: impl Iterator<Item = String> + Send + 'static,
     ) -> std::sync::mpsc::Receiver<u64> {
         let mut command = Command::new(binary());
-        command.arg("--home").arg(&self.home).args(["--json", "send", who, "-", "--lines"]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        command
+            .arg("--home")
+            .arg(&self.home)
+            .args(["--json", "send", who, "-", "--lines"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
         let mut stdin = child.stdin.take().expect("stdin was piped");
         let stdout = BufReader::new(child.stdout.take().expect("stdout was piped"));
         std::thread::spawn(move || {
             for line in lines {
-                if writeln!(stdin, "{line}").and_then(|()| stdin.flush()).is_err() {
+                if writeln!(stdin, "{line}")
+                    .and_then(|()| stdin.flush())
+                    .is_err()
+                {
                     break;
                 }
             }

@@ -85,24 +85,12 @@ impl Records {
     pub fn control(engine: &'static str, control: &'static str) -> Self {
         static BUILT: std::sync::Once = std::sync::Once::new();
         BUILT.call_once(|| {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let mut build = Command::new(cargo);
-            build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-            // With the whole workspace named, the libraries below are the ones the tests were built with.
-            build.args([
-                "build",
-                "--locked",
-                "--profile",
-                "ci",
-                "--workspace",
+            build_control(&[
                 "--example",
                 "records_control",
-            ]);
-            build.args(["--features", "comptoir-store/control"]);
-            assert!(
-                build.status().expect("cargo starts").success(),
-                "the control build failed"
-            );
+                "--features",
+                "comptoir-store/control",
+            ])
         });
         let program = Self::honest(engine)
             .program
@@ -310,4 +298,22 @@ pub fn cut_power(
         tally.add(records.check(&home, acknowledged.at(at)));
     }
     tally
+}
+
+/// Builds something with its controls. The whole workspace is named, so that the libraries below are the ones the tests
+/// were built with.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn build_control(what: &[&str]) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    build
+        .args(["build", "--locked", "--profile", "ci", "--workspace"])
+        .args(what);
+    assert!(
+        build.status().expect("cargo starts").success(),
+        "the control build failed"
+    );
 }

@@ -59,6 +59,11 @@ impl Relay {
         self.process = Some(process);
     }
 
+    /// An orderly end; a relay under a tracer must end so, since killing the tracer lets it run on.
+    pub fn goes_down(&mut self) {
+        self.process.take().expect("the relay runs").finish();
+    }
+
     /// The home.
     pub fn home(&self) -> &Path {
         &self.home
