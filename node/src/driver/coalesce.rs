@@ -3,7 +3,7 @@
 
 use comptoir_engine::{Answer, Command, Idempotency, Input, NewMessage, Refusal};
 use comptoir_protocol::body::Content;
-use comptoir_protocol::limits::ENVELOPE_MESSAGES_MAX;
+use comptoir_protocol::limits::{ENVELOPE_MESSAGES_MAX, TEXT_BYTES_MAX};
 use tokio::sync::oneshot;
 
 use super::effects::Claimed;
@@ -77,10 +77,11 @@ fn join(last: &mut Unit, unit: Unit) -> Option<Unit> {
     None
 }
 
-/// About what the messages take inside an envelope; what is not text stays alone.
+/// About what the messages take inside an envelope. What is not text stays alone, and so does a text that the engine will
+/// refuse for its length: the others of its envelope would be refused with it.
 fn bytes(messages: &[NewMessage]) -> usize {
     let of_one = |message: &NewMessage| match &message.body.content {
-        Content::Text(text) => text.text.len() + 64,
+        Content::Text(text) if text.text.len() <= TEXT_BYTES_MAX => text.text.len() + 64,
         _ => SHARED_BYTES_MAX,
     };
     messages.iter().map(of_one).sum()
