@@ -9,6 +9,7 @@
 
 pub mod cli;
 
+mod address;
 mod daemon;
 mod driver;
 mod home;

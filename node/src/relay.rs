@@ -22,6 +22,7 @@ use rand_core::SeedableRng as _;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::address::worth_telling;
 use crate::home::{Home, secret_file};
 use crate::random::{NoRandomness, random};
 use crate::time::{Clock, wall_ms};
@@ -117,7 +118,7 @@ impl Relay {
         let mailbox = open_mailbox(&home, Config { key, addresses: Vec::new(), open: options.open, limits: Limits::default() })?;
         let writer = MailboxWriter::start(mailbox, ChaCha20Rng::from_seed(random()?))?;
         let (net, events, acceptor) = Net::start_relay(config, RelayLimits::default()).await?;
-        let mut addresses = if options.announce.is_empty() { net.listen_addresses() } else { options.announce };
+        let mut addresses = if options.announce.is_empty() { worth_telling(&net.listen_addresses()) } else { options.announce };
         addresses.truncate(ADDRESSES_MAX);
         writer.set_addresses(addresses.clone())?;
         let link = RelayLink { relay: RelayDescriptor { key: relay, addresses }, ticket: None };

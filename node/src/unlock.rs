@@ -54,8 +54,7 @@ const SERVICE: &str = "comptoir";
 
 impl Keyring for Desktop {
     fn read(&self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
-        let entry = keyring::Entry::new(SERVICE, entry).map_err(|error| error.to_string())?;
-        match entry.get_secret() {
+        match open(entry)?.get_secret() {
             Ok(secret) => Ok(Some(Zeroizing::new(secret))),
             Err(keyring::Error::NoEntry) => Ok(None),
             Err(error) => Err(error.to_string()),
@@ -63,7 +62,14 @@ impl Keyring for Desktop {
     }
 
     fn write(&self, entry: &str, secret: &[u8]) -> Result<(), String> {
-        let entry = keyring::Entry::new(SERVICE, entry).map_err(|error| error.to_string())?;
-        entry.set_secret(secret).map_err(|error| error.to_string())
+        open(entry)?.set_secret(secret).map_err(|error| error.to_string())
     }
+}
+
+/// The store behind the keyring is looked for once; why it was not found is what helps.
+fn open(entry: &str) -> Result<keyring::Entry, String> {
+    if let Err(error) = keyring::Entry::store_status() {
+        return Err(format!("no desktop keyring answers here ({error}); --passphrase-file or --no-passphrase need none"));
+    }
+    keyring::Entry::new(SERVICE, entry).map_err(|error| error.to_string())
 }

@@ -43,12 +43,12 @@ pub(crate) enum Command {
     Requests,
     /// Accept a request.
     Accept {
-        /// The request, as `requests` shows it.
+        /// The request: its id or its name, as `requests` shows them.
         request: String,
     },
     /// Decline a request; the stranger is not told.
     Decline {
-        /// The request, as `requests` shows it.
+        /// The request: its id or its name, as `requests` shows them.
         request: String,
         /// Refuse what this account sends from now on, too.
         #[arg(long)]

@@ -29,6 +29,10 @@ impl Output {
         } else {
             plain()
         };
+        if text.is_empty() {
+            // An empty list is no line: `comptoir contacts | wc -l` says 0.
+            return;
+        }
         let mut stdout = io::stdout().lock();
         // A reader that went away (`| head`) is no error of ours.
         let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());

@@ -64,22 +64,14 @@ pub(crate) async fn add(connection: &Connection, add: Add) -> Result<(), Failure
     let new = NewContact { link: link.trim().to_owned(), reason };
     let contact = connection.client.add_contact(&connection.persona, &new).await?;
     connection.output.data(&contact, || contact.id.to_string());
-    connection.output.say(format!("{} was asked; you can write once the request is accepted.", contact.name));
+    let name = if contact.name.is_empty() { "The writer of the invite" } else { &contact.name };
+    connection.output.say(format!("{name} is asked; you can write once the request is accepted."));
     Ok(())
 }
 
 /// Lists open requests.
 pub(crate) async fn requests(connection: &Connection) -> Result<(), Failure> {
-    let mut all: Vec<Request> = Vec::new();
-    let mut query = PageQuery { limit: Some(500), after: None };
-    loop {
-        let page = connection.client.requests(&connection.persona, &query).await?;
-        all.extend(page.data);
-        match page.next {
-            Some(next) if page.has_more => query.after = Some(next),
-            _ => break,
-        }
-    }
+    let all = open_requests(connection).await?;
     connection.output.data(&all, || {
         let line = |request: &Request| {
             let reason = printable(&request.reason).replace('\n', " ");
@@ -90,9 +82,22 @@ pub(crate) async fn requests(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn open_requests(connection: &Connection) -> Result<Vec<Request>, Failure> {
+    let mut all: Vec<Request> = Vec::new();
+    let mut query = PageQuery { limit: Some(500), after: None };
+    loop {
+        let page = connection.client.requests(&connection.persona, &query).await?;
+        all.extend(page.data);
+        match page.next {
+            Some(next) if page.has_more => query.after = Some(next),
+            _ => return Ok(all),
+        }
+    }
+}
+
 /// Accepts a request.
 pub(crate) async fn accept(connection: &Connection, request: &str) -> Result<(), Failure> {
-    let contact = connection.client.accept(&connection.persona, &request_id(request)?).await?;
+    let contact = connection.client.accept(&connection.persona, &request_id(connection, request).await?).await?;
     connection.output.data(&contact, || contact.id.to_string());
     connection.output.say(format!("{} is a contact now.", contact.name));
     Ok(())
@@ -100,13 +105,26 @@ pub(crate) async fn accept(connection: &Connection, request: &str) -> Result<(),
 
 /// Declines a request.
 pub(crate) async fn decline(connection: &Connection, request: &str, block: bool) -> Result<(), Failure> {
-    let declined = connection.client.decline(&connection.persona, &request_id(request)?, &Decline { block }).await?;
+    let declined = connection.client.decline(&connection.persona, &request_id(connection, request).await?, &Decline { block }).await?;
     connection.output.data(&declined, || declined.id.to_string());
     Ok(())
 }
 
-fn request_id(text: &str) -> Result<RequestId, Failure> {
-    text.parse().map_err(|error: comptoir_api::id::BadId| Failure::usage(error.to_string()))
+/// Finds a request by id, or by the name its card shows. Anybody may take any name: two of one are never guessed between.
+async fn request_id(connection: &Connection, who: &str) -> Result<RequestId, Failure> {
+    if let Ok(id) = who.parse() {
+        return Ok(id);
+    }
+    let all = open_requests(connection).await?;
+    let named: Vec<&Request> = all.iter().filter(|request| request.card_name.to_lowercase() == who.to_lowercase()).collect();
+    match named.as_slice() {
+        [] => Err(Failure::not_found(format!("no request is open from {who:?}; `comptoir requests` lists them"))),
+        [one] => Ok(one.id.clone()),
+        several => {
+            let ids: Vec<String> = several.iter().map(|request| request.id.to_string()).collect();
+            Err(Failure::usage(format!("several requests come from a {who:?}: name one of {}", ids.join(", "))))
+        }
+    }
 }
 
 /// Lists contacts.

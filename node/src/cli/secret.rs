@@ -21,12 +21,15 @@ pub(crate) fn for_new_home(output: Output, choice: &args::Unlock) -> Result<Unlo
     if choice.keyring {
         return Ok(Unlock::Keyring);
     }
-    if let Some(passphrase) = given(choice)? {
-        return Ok(passphrase);
+    let nothing = || Failure::usage("an empty passphrase protects nothing; --no-passphrase says so openly");
+    match given(choice)? {
+        Some(Unlock::Passphrase { passphrase, from_file: _ }) if passphrase.is_empty() => return Err(nothing()),
+        Some(passphrase) => return Ok(passphrase),
+        None => {}
     }
     let first = prompt("Passphrase for this home: ")?;
     if first.is_empty() {
-        return Err(Failure::usage("an empty passphrase protects nothing; --no-passphrase says so openly"));
+        return Err(nothing());
     }
     if *first != *prompt("Once more: ")? {
         return Err(Failure::usage("the two are not the same"));

@@ -31,11 +31,19 @@ pub(crate) async fn send(connection: &Connection, send: SendText) -> Result<(), 
     if send.lines {
         return send_lines(connection, &thread).await;
     }
-    let text = if send.text == "-" { stdin_text()? } else { send.text };
+    let text = if send.text == "-" { without_line_end(stdin_text()?) } else { send.text };
     let new = NewMessage { text, ..NewMessage::default() };
     let sent = connection.client.send_message(&connection.persona, &thread, &new).await?;
     connection.output.data(&sent, || sent.id.to_string());
     Ok(())
+}
+
+/// What `echo` puts behind a text is not part of it.
+fn without_line_end(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    text
 }
 
 /// A line a message. Each line has a key of its own, so that a line whose answer was lost with a killed daemon is

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::{Inner, Node};
+use crate::address::worth_telling;
 use crate::driver::{Carriers, Driver, DriverHandle, OpenError};
 use crate::home::{Home, secret_file};
 use crate::personas::Names;
@@ -182,7 +183,7 @@ impl NodeBuilder {
 }
 
 fn endpoint_of(net: &NetHandle) -> Endpoint {
-    Endpoint { key: net.local_key(), addresses: net.listen_addresses() }
+    Endpoint { key: net.local_key(), addresses: worth_telling(&net.listen_addresses()) }
 }
 
 /// Carries what happens on the network to the driver. Waits while the driver's queue is full; then the network's own
