@@ -63,7 +63,7 @@ impl Turn<'_> {
 
     fn make_box(&mut self, persona: u16, relay: u32, purpose: Purpose, owner: Secret) -> Result<u32, EngineError> {
         let number = self.next_number(|meta| &mut meta.own_box)?;
-        let own_box = OwnBox { persona, relay, purpose, stage: BoxStage::Creating, owner, ids: None, grant: None };
+        let own_box = OwnBox { persona, relay, purpose, stage: BoxStage::Creating, owner, ids: None, grant: None, stocked_ms: None };
         self.put(Key::of(key::BOX).u32(number), &own_box);
         Ok(number)
     }

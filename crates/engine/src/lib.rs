@@ -33,6 +33,7 @@ mod peers;
 mod personas;
 mod relays;
 mod requests;
+mod stock;
 mod sweep;
 mod thread_cache;
 mod timers;

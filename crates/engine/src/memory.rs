@@ -118,6 +118,7 @@ pub(crate) enum Call {
     Grant { own_box: u32 },
     Revoke { own_box: u32 },
     Delete { own_box: u32 },
+    Stock { own_box: u32 },
     Subscribe,
     Fetch { rid: Rid },
     Ack,

@@ -106,6 +106,8 @@ impl Turn<'_> {
             (Call::Puzzle { contact }, answer) => self.on_puzzle_answer(relay, contact, &answer),
             (Call::Card { contact }, answer) => self.on_card_answer(contact, &answer),
             (Call::Blob { invite }, answer) => self.on_blob_answer(invite, &answer),
+            (Call::Stock { own_box }, Ok(answer)) => self.on_stocked(own_box, &answer),
+            (Call::Stock { .. }, Err(Unreachable)) => Ok(()),
             (Call::Create { own_box }, Ok(answer)) => self.on_created(own_box, &answer),
             (Call::Grant { own_box }, Ok(answer)) => self.on_granted(own_box, &answer),
             (Call::Revoke { own_box }, Ok(answer)) => self.on_revoked(own_box, &answer),
@@ -254,7 +256,6 @@ impl Turn<'_> {
             boot_proposed: Vec::new(),
             reader: Secret::new(self.random()),
             condition: RelayCondition::Down,
-            packages_ms: 0,
         };
         self.put(Key::of(key::RELAY).u32(number), &relay);
         self.state_relay(persona, descriptor, true)?;

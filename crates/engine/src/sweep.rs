@@ -26,6 +26,7 @@ impl Turn<'_> {
             self.sweep_answers()?;
             self.sweep_events()?;
             self.sweep_invites()?;
+            self.sweep_packages()?;
             for (number, _) in self.personas()? {
                 self.ensure_card(number)?;
             }
@@ -57,6 +58,8 @@ impl Turn<'_> {
                 row.stage = BoxStage::Granting;
                 self.put(Key::of(key::BOX).u32(*own_box), &row);
                 self.advance_box(*own_box)?;
+            } else {
+                self.stock(*own_box, &row)?;
             }
         }
         self.tell(number)

@@ -41,6 +41,8 @@ pub const REGISTER: u8 = 0x12;
 pub const UNKNOWN: u8 = 0x13;
 /// `thread u32` → the largest arrival of a thread whose messages are being deleted.
 pub const DELETING: u8 = 0x14;
+/// `persona u16 ‖ reference` → [`crate::rows::reach::KeptPackage`].
+pub const PACKAGE: u8 = 0x15;
 /// How messages went: one row, [`crate::rows::counts::Counts`].
 pub const COUNTS: u8 = 0x1f;
 

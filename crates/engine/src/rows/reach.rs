@@ -62,6 +62,8 @@ record! {
         6 pub ids: Option<BoxIds>,
         /// The capability of the contact.
         7 pub grant: Option<Granted>,
+        /// Wall time at which key packages were last left for the contact.
+        8 pub stocked_ms: Option<u64>,
     }
 }
 
@@ -91,6 +93,16 @@ record! {
 }
 
 record! {
+    /// The private half of a key package that lies at a relay.
+    pub struct KeptPackage {
+        /// As crypto keeps it.
+        0 pub secret: Vec<u8>,
+        /// Wall time at which it is destroyed.
+        1 pub expires_ms: u64,
+    }
+}
+
+record! {
     /// A relay one of our personas uses.
     pub struct Relay {
         /// Whose.
@@ -109,7 +121,5 @@ record! {
         6 pub reader: Secret,
         /// Condition last told.
         7 pub condition: RelayCondition,
-        /// Key packages put there last, and the wall time.
-        8 pub packages_ms: u64,
     }
 }

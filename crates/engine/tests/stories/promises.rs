@@ -126,3 +126,26 @@ fn personas_share_a_store_and_nothing_else() {
     let distinct: std::collections::BTreeSet<_> = leaves.iter().collect();
     assert_eq!(distinct.len(), leaves.len());
 }
+
+#[test]
+fn key_packages_lie_at_the_relay_and_are_renewed_and_destroyed() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    let mut world = with_relay();
+    world.befriend();
+    world.pass(1_800_000);
+    // Two for each of the two boxes.
+    assert_eq!(world.relays[0].packages.len(), 4);
+    let kept = |world: &World| world.nodes[0].view.scan(Scan::all(vec![key::PACKAGE])).unwrap().len();
+    assert_eq!(kept(&world), 2);
+    for package in &world.relays[0].packages {
+        let now = world.time().wall_ms;
+        assert!(comptoir_crypto::mls::verify_key_package(package, now).is_ok());
+        assert!(comptoir_crypto::mls::verify_key_package(package, now + 100 * DAY_MS).is_err(), "its owner destroys it");
+    }
+    world.now_ms += 31 * DAY_MS;
+    world.pass(1_800_000);
+    assert_eq!((world.relays[0].packages.len(), kept(&world)), (8, 4));
+    world.now_ms += 62 * DAY_MS;
+    world.pass(1_800_000);
+    assert_eq!(kept(&world), 4, "the first two are gone, two new ones came");
+}

@@ -29,6 +29,7 @@ pub struct FakeRelay {
     pub drops: bool,
     boxes: BTreeMap<Rid, FakeBox>,
     blobs: BTreeMap<BlobId, Vec<u8>>,
+    pub packages: Vec<Vec<u8>>,
     pub boots: BTreeMap<PublicKey, u64>,
     subscribed: BTreeMap<Rid, usize>,
     pub pushes: Vec<(usize, RelayAnswer)>,
@@ -45,6 +46,7 @@ impl FakeRelay {
             drops: false,
             boxes: BTreeMap::new(),
             blobs: BTreeMap::new(),
+            packages: Vec::new(),
             boots: BTreeMap::new(),
             subscribed: BTreeMap::new(),
             pushes: Vec::new(),
@@ -148,6 +150,10 @@ impl FakeRelay {
             },
             RelayRequest::Puzzle { .. } => {
                 RelayAnswer::PuzzleSet(comptoir_protocol::puzzle::Puzzle { seed: [3; 32], bits: 4, not_after_ms: now_ms + 60_000 })
+            }
+            RelayRequest::KeyPackagesPut { rid, packages } => {
+                self.packages.extend(packages);
+                self.owned(rid, signer, |_| ())
             }
             other => panic!("not asked of a relay here: {other:?}"),
         }
