@@ -124,7 +124,6 @@ impl Turn<'_> {
     pub(crate) fn push_relays(&mut self, number: u32, thread: u32, contact: &Contact) -> Result<(), EngineError> {
         let relays: BTreeSet<RelayKey> = contact.capabilities.iter().map(|route| route.relay.key).collect();
         for relay in relays {
-            if !self.relay_has_room(relay) { return Ok(()); }
             self.push_relay(number, thread, contact, relay)?;
         }
         Ok(())
