@@ -36,7 +36,7 @@ const NEEDS: &[Need] = &[
         program: "strace",
         probe: &["strace", "--version"],
         source: Source::Debian("strace"),
-        steps: &["powercut"],
+        steps: &["faults"],
     },
     Need {
         program: "rustfmt",

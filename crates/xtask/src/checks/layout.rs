@@ -46,7 +46,7 @@ fn judge_manifest(name: &str, text: &str, findings: &mut Findings) {
     }
 }
 
-/// A folder of `tests/` with a `main.rs` is one test binary of the same name, and there are no others.
+/// A test binary is a folder of `tests/` of the same name, and no folder with a `main.rs` is forgotten.
 fn test_folders(metadata: &Metadata, findings: &mut Findings) -> anyhow::Result<()> {
     let packages = metadata.workspace_packages();
     let Some(tests) = packages.iter().find(|package| package.name == TESTS) else {
@@ -55,30 +55,23 @@ fn test_folders(metadata: &Metadata, findings: &mut Findings) -> anyhow::Result<
     };
     let folder = workspace::root().join("tests");
     let mut binaries = Vec::new();
-    for target in tests
-        .targets
-        .iter()
-        .filter(|target| target.kind.contains(&TargetKind::Test))
-    {
-        if target.src_path != folder.join(&target.name).join("main.rs") {
+    for target in &tests.targets {
+        let is_test = target.kind.contains(&TargetKind::Test);
+        if is_test && target.src_path != folder.join(&target.name).join("main.rs") {
             findings.add(
                 &target.name,
                 "is a test binary outside its folder `tests/NAME/main.rs`",
             );
         }
-        binaries.push(target.name.clone());
+        binaries.push(target.src_path.clone());
     }
     for entry in std::fs::read_dir(&folder)? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if path.join("main.rs").exists() && !binaries.contains(&name) {
+        let main = path.join("main.rs");
+        if main.exists() && !binaries.iter().any(|binary| *binary == main) {
             findings.add(
-                &format!("tests/{name}"),
-                "has a main.rs but is no [[test]] of tests/Cargo.toml",
+                &main.display().to_string(),
+                "belongs to no target of tests/Cargo.toml",
             );
         }
     }
