@@ -14,6 +14,8 @@ use comptoir_protocol::body::Body;
 use comptoir_protocol::id::{AccountId, DeviceId, Lane, PeerKey};
 use comptoir_protocol::link::RelayLink;
 use comptoir_store::{CommittedView, Core, EngineKind, StoreError};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 use tokio::sync::watch;
 
 pub use self::builder::{NodeBuilder, StartError};
@@ -21,6 +23,7 @@ pub use self::events::EventStream;
 use crate::driver::{Carriers, CommandError, DriverHandle};
 use crate::home::Home;
 use crate::personas::Names;
+use crate::random::{NoRandomness, random};
 use crate::unlock::Unlock;
 
 /// A running node. Clones are the same node; it runs until [`Node::shutdown`].
@@ -78,6 +81,12 @@ pub struct SentMessage {
 }
 
 impl Node {
+    /// Makes a recovery phrase of 24 words. Whoever has it has the account: show it to its owner and keep it nowhere.
+    pub fn new_phrase() -> Result<String, NoRandomness> {
+        let mut rng = ChaCha20Rng::from_seed(random()?);
+        Ok(comptoir_crypto::Phrase::generate(&mut rng).words().join(" "))
+    }
+
     /// Makes a persona from a recovery phrase of 24 words; the phrase is not kept. The first one is `main`.
     pub async fn create_persona(&self, persona: &str, display_name: &str, phrase: &str) -> Result<AccountId, CommandError> {
         let command = Command::CreatePersona { phrase: Phrase(phrase.to_owned()), name: display_name.to_owned() };
@@ -132,6 +141,11 @@ impl Node {
         }
     }
 
+    /// Notes that everything received in a thread was read, and tells its author so where the persona allows that.
+    pub async fn mark_read(&self, persona: &str, thread: u32) -> Result<(), CommandError> {
+        self.ask(persona, Command::MarkRead { thread, up_to: None }, None).await.map(|_| ())
+    }
+
     /// The personas, by number.
     pub fn personas(&self) -> Result<Vec<PersonaView>, ViewError> {
         query::personas(&self.committed())
@@ -161,6 +175,11 @@ impl Node {
     /// Events from behind number `after`, as they become durable. Dropping the stream loses nothing.
     pub fn events(&self, after: u64) -> EventStream {
         EventStream::new(self.clone(), after)
+    }
+
+    /// The number of the newest durable event; 0 before the first.
+    pub fn newest_event(&self) -> u64 {
+        *self.inner.newest_event.borrow()
     }
 
     /// Notes under `consumer` that every event up to `number` was dealt with; durable on return. [`Node::acknowledged`]

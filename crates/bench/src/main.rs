@@ -1,3 +1,115 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every figure Comptoir claims, as one JSON line each.
-fn main() {}
+//! The bench: every figure Comptoir claims, as one JSON line each.
+//!
+//! `cargo run --release -p comptoir-bench -- SUITE --json`. What could not be had is null, with its reason.
+
+mod child;
+mod clock;
+mod disk;
+mod figure;
+mod people;
+mod suites;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::figure::Report;
+use crate::suites::Terms;
+
+/// Measures, and prints one line a figure.
+#[derive(Debug, Parser)]
+#[command(name = "comptoir-bench", version)]
+struct Arguments {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Args)]
+struct Asked {
+    /// One JSON object a line.
+    #[arg(long, global = true)]
+    json: bool,
+    /// How often each figure is taken; its value is the median.
+    #[arg(long, global = true, default_value_t = 3)]
+    runs: usize,
+    /// Messages of one run.
+    #[arg(long, global = true, default_value_t = 50_000)]
+    messages: u64,
+    /// How long a suite that watches something may watch it.
+    #[arg(long, global = true, default_value_t = 600)]
+    seconds: u64,
+    /// Where homes are made: a folder on a disk. If left unset: beside this program.
+    #[arg(long, global = true)]
+    folder: Option<PathBuf>,
+}
+
+/// A suite, or what a process of the bench's own is started for.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Two nodes that talk directly.
+    Delivery,
+    /// Two nodes that talk through a relay, and the relay alone.
+    Mailbox,
+    /// 200,000 messages in a store.
+    Store,
+    /// What one message costs in cryptography.
+    Crypto,
+    /// A node with contacts, relays and a peer, and nothing to do.
+    Idle,
+    /// Processes killed at random.
+    Kill,
+    /// Disks cut off at random.
+    Powercut,
+    /// The simulator over its seeds.
+    Sim,
+    /// 10,000 threads.
+    Scale,
+    /// A node that does what its stdin says.
+    #[command(hide = true)]
+    Person {
+        /// Its home.
+        home: PathBuf,
+        /// Its name.
+        name: String,
+        /// Its port on loopback. If left unset: it listens nowhere.
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// A relay, until its stdin ends.
+    #[command(hide = true)]
+    Relay {
+        /// Its home.
+        home: PathBuf,
+    },
+    /// The transport alone, until its stdin ends.
+    #[command(hide = true)]
+    Probe,
+}
+
+fn main() -> ExitCode {
+    let Arguments { asked, what } = Arguments::parse();
+    match run(asked, what) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("comptoir-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(asked: Asked, what: What) -> anyhow::Result<()> {
+    let measure: fn(&Terms, &mut Report) -> anyhow::Result<()> = match what {
+        What::Person { home, name, port } => return child::person::run(home, &name, port),
+        What::Relay { home } => return child::relay::run(home),
+        What::Probe => return child::probe::run(),
+        What::Delivery => suites::delivery::measure,
+        _ => anyhow::bail!("not yet"),
+    };
+    let Asked { json, runs, messages, seconds, folder } = asked;
+    let folder = disk::folder(folder)?;
+    measure(&Terms { folder, runs: runs.max(1), messages: messages.max(1), seconds }, &mut Report::new(json))
+}
