@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 
 use comptoir_store::{Core, StoreError};
 
-/// The persona every node has.
-pub(crate) const MAIN: &str = "main";
-
 const NOTE: &str = "personas";
 
 /// The names, kept as a note of the store. Written after the persona itself: a crash between the two leaves a persona

@@ -199,9 +199,13 @@ impl<'a> Turn<'a> {
 /// Rows that a mutant does not write.
 fn forgotten(config: &Config, key: &[u8], sent: bool) -> bool {
     let space = key.first().copied();
-    (mutant!(config, AnswersWithoutRow) && sent && space == Some(key::RUN))
-        || (mutant!(config, ForgetsSendRatchet) && sent && space == Some(key::MLS))
-        || (mutant!(config, LosesEventRows) && space == Some(key::EVENT) && key.last().is_some_and(|byte| byte % 7 == 0))
+    let seventh = key.last().is_some_and(|byte| byte % 7 == 0);
+    let mistakes = [
+        (mutant!(config, AnswersWithoutRow), sent && space == Some(key::RUN)),
+        (mutant!(config, ForgetsSendRatchet), sent && space == Some(key::MLS)),
+        (mutant!(config, LosesEventRows), seventh && space == Some(key::EVENT)),
+    ];
+    mistakes.into_iter().any(|(made, meant)| made && meant)
 }
 
 pub(crate) fn read_row<T: Wire>(key: &[u8], row: &[u8]) -> Result<T, EngineError> {

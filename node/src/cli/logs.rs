@@ -23,7 +23,10 @@ pub(crate) fn print(path: &Path, last: usize, follow: bool) -> Result<(), Failur
     for line in &lines[lines.len().saturating_sub(last)..] {
         println!("{line}");
     }
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         std::thread::sleep(Duration::from_millis(300));
         let mut more = Vec::new();
         file.read_to_end(&mut more).map_err(|e| Failure::file(path, &e))?;
@@ -32,5 +35,4 @@ pub(crate) fn print(path: &Path, last: usize, follow: bool) -> Result<(), Failur
             return Ok(());
         }
     }
-    Ok(())
 }

@@ -17,11 +17,6 @@ impl Output {
         Self { json }
     }
 
-    /// Whether JSON was asked for.
-    pub(crate) fn is_json(self) -> bool {
-        self.json
-    }
-
     /// Prints data: `value` as one line of JSON, or the lines of `plain`.
     pub(crate) fn data<T: Serialize>(self, value: &T, plain: impl FnOnce() -> String) {
         let text = if self.json {
