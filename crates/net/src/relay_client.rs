@@ -27,6 +27,9 @@ const LINK_EVENTS_MAX: usize = 64;
 /// A stream that lived this long starts the next row of pauses at the shortest one.
 const HEALTHY: Duration = Duration::from_secs(30);
 
+/// A hurried link still pauses this long, so that a caller in a loop does not become a flood.
+const HURRY_MIN: Duration = Duration::from_millis(250);
+
 /// What happens on a link. `Up` and `Down` alternate; frames come only while it is up. A link starts down, and says
 /// `Down` once when its first attempt fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,8 +160,8 @@ impl RelayLink {
         self.shared.send(frame)
     }
 
-    /// Tries again now if the link is down and pausing: somebody needs it, or the network has changed. Pauses never
-    /// get shorter than the shortest one, however often this is called.
+    /// Tries again now if the link is down and pausing: somebody needs it, or the network has changed. A pause lasts
+    /// at least 250 ms, however often this is called.
     pub fn hurry(&self) {
         self.shared.hurry.notify_one();
     }
@@ -224,7 +227,7 @@ impl Keeper {
     }
 
     async fn hurried(&self) {
-        sleep(self.config.backoff_min).await;
+        sleep(HURRY_MIN).await;
         self.shared.hurry.notified().await;
     }
 
