@@ -72,7 +72,9 @@ fn dispatch(arguments: Arguments, output: Output) -> Result<(), Failure> {
             relays::ticket(output, &home, mebibytes, boxes, days)
         }
         Command::Store { action: StoreAction::Convert { to, unlock } } => store::convert(output, &home, to, &unlock),
-        Command::Service { action: ServiceAction::Install { print } } => service::install(output, &home, print),
+        Command::Service { action: ServiceAction::Install { print, passphrase_file } } => {
+            service::install(output, &home, print, passphrase_file.as_deref())
+        }
         Command::Logs { follow, last } => logs::print(&home.log(), last, follow),
         command => block_on(async {
             let connection = Connection::open(&home, &arguments.persona, output)?;

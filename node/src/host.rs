@@ -17,10 +17,12 @@ mod tokens;
 use comptoir_api::host::{Answer, HostError, Idempotency};
 use comptoir_api::id::PersonaName;
 use comptoir_engine::{Answer as Done, Command, ViewError};
-use comptoir_store::CommittedView;
+use comptoir_kv::KvError;
+use comptoir_store::{CommittedView, StoreError};
 use tokio::sync::watch;
 
 use self::errors::host_error;
+use crate::driver::CommandError;
 use crate::node::Node;
 use crate::time::wall_ms;
 
@@ -59,7 +61,15 @@ impl Host {
             body_hash,
             expires_ms: wall_ms() + ONCE_KEPT_MS,
         });
-        self.node.ask_any(persona, command, once).await.map_err(host_error)
+        self.node.ask_any(persona, command, once).await.map_err(|error| self.why(error))
+    }
+
+    /// A store that takes no writes for want of room says so: freeing some mends it.
+    fn why(&self, error: CommandError) -> HostError {
+        match (error, self.node.inner.core.room()) {
+            (CommandError::ReadOnly, Err(full @ StoreError::Kv(KvError::Full { .. }))) => HostError::StorageFull(full.to_string()),
+            (error, _) => host_error(error),
+        }
     }
 }
 

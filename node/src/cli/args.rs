@@ -366,6 +366,9 @@ pub(crate) enum ServiceAction {
         /// Print the unit instead of writing it.
         #[arg(long)]
         print: bool,
+        /// Where the service finds the passphrase: nobody is there to type it.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
     },
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn personas(connection: &Connection, action: Option<PersonasAct
         let personas = connection.client.personas().await?.data;
         connection.output.data(&personas, || {
             let line = |persona: &comptoir_api::dto::Persona| {
-                format!("{:<16} {:<24} {} unread", persona.name, printable(&persona.display_name), persona.unread)
+                format!("{:<16} {:<24} {} unread", persona.name.as_str(), printable(&persona.display_name), persona.unread)
             };
             personas.iter().map(line).collect::<Vec<_>>().join("\n")
         });
@@ -75,7 +75,7 @@ pub(crate) async fn requests(connection: &Connection) -> Result<(), Failure> {
     connection.output.data(&all, || {
         let line = |request: &Request| {
             let reason = printable(&request.reason).replace('\n', " ");
-            format!("{:<8} {:<24} {}", request.id, printable(&request.card_name), reason)
+            format!("{:<8} {:<24} {}", request.id.as_str(), printable(&request.card_name), reason)
         };
         all.iter().map(line).collect::<Vec<_>>().join("\n")
     });
@@ -159,7 +159,7 @@ fn contact_line(contact: &Contact) -> String {
         (contact.reach == Reach::OnlineOnly, "reachable only while online"),
     ];
     let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).chain([state]).collect();
-    format!("{:<8} {:<24} {}", contact.id, printable(&contact.name), marks.join(" "))
+    format!("{:<8} {:<24} {}", contact.id.as_str(), printable(&contact.name), marks.join(" "))
 }
 
 /// Renames a contact here.
@@ -181,7 +181,9 @@ async fn change(connection: &Connection, who: &str, change: ContactChange) -> Re
 
 /// Shows the safety code, or records that it was compared.
 pub(crate) async fn verify(connection: &Connection, who: &str, matches: bool) -> Result<(), Failure> {
-    let contact = connection.contact(who).await?;
+    // Asked for by id: a list has no codes.
+    let id = connection.contact(who).await?.id;
+    let contact = connection.client.contact(&connection.persona, &id).await?;
     let code = contact.safety_code.clone().ok_or_else(|| Failure::refused("their card is not known yet"))?;
     if !matches {
         connection.output.data(&contact, || code.clone());

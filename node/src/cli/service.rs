@@ -3,14 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
+use comptoir_store::Method;
+
 use super::output::Output;
 use super::Failure;
 use crate::home::Home;
 
 /// Writes the unit for this home, or prints it.
-pub(crate) fn install(output: Output, home: &Home, print: bool) -> Result<(), Failure> {
+pub(crate) fn install(output: Output, home: &Home, print: bool, passphrase_file: Option<&Path>) -> Result<(), Failure> {
+    let method = comptoir_store::method(&home.store()).map_err(|error| Failure::general(error.to_string()))?;
+    if method == Some(Method::Passphrase) && passphrase_file.is_none() {
+        return Err(Failure::usage("a service cannot ask for the passphrase of this home; use --passphrase-file FILE"));
+    }
     let binary = std::env::current_exe().map_err(|e| Failure::general(format!("where this program lies is not known: {e}")))?;
-    let unit = unit(&binary, home.dir());
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Failure::file(path, &e));
+    let unit = unit(&binary, &absolute(home.dir())?, passphrase_file.map(absolute).transpose()?.as_deref());
     if print {
         output.data(&serde_json::json!({ "unit": unit }), || unit.clone());
         return Ok(());
@@ -37,14 +44,15 @@ fn quoted(path: &Path) -> String {
     format!("\"{text}\"")
 }
 
-fn unit(binary: &Path, home: &Path) -> String {
+fn unit(binary: &Path, home: &Path, passphrase_file: Option<&Path>) -> String {
     let (binary, home) = (quoted(binary), quoted(home));
+    let passphrase = passphrase_file.map(|file| format!(" --passphrase-file {}", quoted(file))).unwrap_or_default();
     format!(
         "[Unit]\n\
          Description=Comptoir, an end-to-end encrypted messenger\n\
          After=network-online.target\n\n\
          [Service]\n\
-         ExecStart={binary} --home {home} up\n\
+         ExecStart={binary} --home {home} up{passphrase}\n\
          Restart=on-failure\n\
          RestartSec=2\n\
          UMask=0077\n\
@@ -72,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_home_cannot_write_lines_into_the_command() {
-        let unit = super::unit(Path::new("/usr/bin/comptoir"), Path::new("/home/a b%h\" --evil"));
+        let unit = super::unit(Path::new("/usr/bin/comptoir"), Path::new("/home/a b%h\" --evil"), None);
         assert!(unit.contains("--home \"/home/a b%%h\\\" --evil\" up\n"), "{unit}");
     }
 }

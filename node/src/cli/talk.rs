@@ -51,13 +51,22 @@ fn without_line_end(mut text: String) -> String {
 async fn send_lines(connection: &Connection, thread: &ThreadId) -> Result<(), Failure> {
     let run = data_encoding::HEXLOWER.encode(&crate::random::<16>()?);
     let mut lines = Lines::start();
-    let mut number: u64 = 0;
-    while let Some(text) = lines.next().await.map_err(|error| Failure::general(format!("stdin: {error}")))? {
+    let mut empty: u64 = 0;
+    for number in 1_u64.. {
+        let at_line = |error: String| format!("line {number} was not sent, those before it were: {error}");
+        let Some(text) = lines.next().await.map_err(|error| Failure::general(at_line(format!("stdin: {error}"))))? else { break };
+        if text.is_empty() {
+            empty += 1;
+            continue;
+        }
         let key = format!("lines-{run}-{number}");
         let new = NewMessage { text, ..NewMessage::default() };
-        let sent = send_through_restarts(connection, thread, &new, &key).await?;
+        let sent = send_through_restarts(connection, thread, &new, &key).await;
+        let sent = sent.map_err(|failure| Failure::with_status(at_line(failure.to_string()), failure.status()))?;
         connection.output.data(&sent, || sent.id.to_string());
-        number += 1;
+    }
+    if empty > 0 {
+        connection.output.say(format!("{empty} empty lines were left out: a message has at least one byte."));
     }
     Ok(())
 }
