@@ -255,7 +255,8 @@ impl Turn<'_> {
             boot_confirmed: 0,
             boot_proposed: Vec::new(),
             reader: Secret::new(self.random()),
-            condition: RelayCondition::Down,
+            // A relay that answers already, for a contact's sake or another persona's, is not told of again.
+            condition: self.memory.relays.get(&descriptor.key).and_then(|link| link.told).unwrap_or(RelayCondition::Down),
         };
         self.put(Key::of(key::RELAY).u32(number), &relay);
         self.state_relay(persona, descriptor, true)?;
