@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Two people and a relay, killed in turns while one of them talks.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,27 @@ pub(crate) fn numbered_lines(stop: Arc<AtomicBool>) -> impl Iterator<Item = Stri
         })
 }
 
+/// Checks that the first `safe` lines are there, once each.
+pub(crate) fn check(found: Result<Vec<String>, String>, safe: usize) -> Result<(), String> {
+    let found = found.map_err(|error| format!("unopened: {error}"))?;
+    let unique: BTreeSet<&String> = found.iter().collect();
+    if unique.len() != found.len() {
+        return Err(format!(
+            "doubled: {} lines, {} different",
+            found.len(),
+            unique.len()
+        ));
+    }
+    let missing = (0..safe)
+        .filter(|number| !unique.contains(&format!("line {number}")))
+        .count();
+    if missing > 0 {
+        Err(format!("lost: {missing} of {safe}"))
+    } else {
+        Ok(())
+    }
+}
+
 /// `COMPTOIR_KILLS=200` is the figure `kill.lost`.
 #[test]
 fn kills_of_sender_receiver_and_relay_lose_and_double_nothing() {
@@ -77,13 +99,15 @@ fn kills_of_sender_receiver_and_relay_lose_and_double_nothing() {
     assert!(acknowledged > 20, "hardly anything was sent");
 
     section("Bob has each line once, in order, and so has Alice");
-    let expected: Vec<String> = (0..acknowledged)
-        .map(|number| format!("line {number}"))
-        .collect();
-    assert_eq!(alice.texts_with("bob"), expected);
-    let seen = wait("bob to have every line", || {
+    let of_alice = alice.texts_with("bob");
+    check(Ok(of_alice.clone()), acknowledged).unwrap();
+    let of_bob = wait("bob to have every line", || {
         let seen = bob.texts_with("alice");
         (seen.len() >= acknowledged).then_some(seen)
     });
-    assert_eq!(seen, expected);
+    check(Ok(of_bob.clone()), acknowledged).unwrap();
+    let expected: Vec<String> = (0..acknowledged)
+        .map(|number| format!("line {number}"))
+        .collect();
+    assert!(of_alice == expected && of_bob == expected, "not in order");
 }
