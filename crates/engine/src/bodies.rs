@@ -105,7 +105,7 @@ impl Turn<'_> {
     }
 
     fn on_profile(&mut self, number: u32, mut contact: Contact, profile: Profile) -> Result<(), EngineError> {
-        let Profile { name, endpoints, card_number, card } = profile;
+        let Profile { name, endpoints, card_number: _, card } = profile;
         contact.name = name;
         if let Some(card) = card {
             // A contact away for a year still tells its new card: the proof counts, not the date.
@@ -119,7 +119,6 @@ impl Turn<'_> {
                 _ => self.memory.counters.bodies_refused += 1,
             }
         }
-        contact.card_number = contact.card_number.max(card_number.min(contact.card_number));
         if contact.persona == crate::personas::MAIN {
             for peer in contact.peers() {
                 self.memory.peer_contacts.remove(&(peer, number));
