@@ -17,7 +17,7 @@ mod tokens;
 use comptoir_api::host::{Answer, HostError, Idempotency};
 use comptoir_api::id::PersonaName;
 use comptoir_engine::{Answer as Done, Command, ViewError};
-use comptoir_kv::KvError;
+use comptoir_kv::{Floor, KvError};
 use comptoir_store::{CommittedView, StoreError};
 use tokio::sync::watch;
 
@@ -64,12 +64,23 @@ impl Host {
         self.node.ask_any(persona, command, once).await.map_err(|error| self.why(error))
     }
 
-    /// A store that takes no writes for want of room says so: freeing some mends it.
+    /// What the API says for a command that was not done. A store that takes no writes for want of room says so:
+    /// freeing some mends it.
     fn why(&self, error: CommandError) -> HostError {
-        match (error, self.node.inner.core.room()) {
-            (CommandError::ReadOnly, Err(full @ StoreError::Kv(KvError::Full { .. }))) => HostError::StorageFull(full.to_string()),
-            (error, _) => host_error(error),
+        match error {
+            CommandError::ReadOnly => {
+                let reason = self.node.inner.carriers.trouble().read_only;
+                self.unwritable(reason.unwrap_or_else(|| error.to_string()))
+            }
+            error => host_error(error),
         }
+    }
+
+    fn unwritable(&self, detail: String) -> HostError {
+        let no_room = matches!(self.node.inner.core.room(), Err(StoreError::Kv(KvError::Full { .. })));
+        // A store that could not be opened again cannot be asked; its disk can.
+        let below_floor = || self.free_bytes().is_ok_and(|free| free < Floor::default().least_bytes);
+        if no_room || below_floor() { HostError::StorageFull(detail) } else { HostError::ReadOnly(detail) }
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The checks of `doctor`: what is well, what is not, and what to do.
 
+use std::io;
+
 use comptoir_api::dto::{Check, CheckResult, Doctor, RelayState};
 use comptoir_api::host::HostError;
 
@@ -21,11 +23,15 @@ impl Host {
         Ok(Doctor { checks })
     }
 
+    pub(super) fn free_bytes(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(self.node.inner.home.dir())?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     fn disk(&self) -> Check {
-        match rustix::fs::statvfs(self.node.inner.home.dir()) {
+        match self.free_bytes() {
             Err(error) => check("disk", CheckResult::NotChecked, error.to_string(), None),
-            Ok(disk) => {
-                let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            Ok(free) => {
                 let detail = format!("{} MiB are free", free >> 20);
                 match free {
                     ..FREE_BYTES_LOW => check("disk", CheckResult::Warning, detail, Some("free some space")),

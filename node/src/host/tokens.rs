@@ -23,7 +23,7 @@ impl Host {
         let bytes = serde_json::to_vec(&records).expect("tokens always turn into JSON");
         let core = std::sync::Arc::clone(&self.node.inner.core);
         let written = tokio::task::spawn_blocking(move || core.put_note(NOTE, &bytes)).await;
-        written.map_err(|error| HostError::Internal(error.to_string()))?.map_err(|error| HostError::ReadOnly(error.to_string()))
+        written.map_err(|error| HostError::Internal(error.to_string()))?.map_err(|error| self.unwritable(error.to_string()))
     }
 }
 

@@ -8,20 +8,20 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The folder of one story, which is the working folder of its commands.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 /// What a command left behind.
-pub struct Done {
+pub(crate) struct Done {
     /// Its exit status.
-    pub status: i32,
+    pub(crate) status: i32,
     /// stdout.
-    pub data: String,
+    pub(crate) data: String,
     /// stderr.
-    pub talk: String,
+    pub(crate) talk: String,
 }
 
 /// A daemon that ends with its stdin.
-pub struct Background(Child, Option<ChildStdin>);
+pub(crate) struct Background(Child, Option<ChildStdin>);
 
 impl Drop for Background {
     fn drop(&mut self) {
@@ -32,21 +32,21 @@ impl Drop for Background {
 
 impl Done {
     /// stdout of a command that must have worked.
-    pub fn good(self) -> String {
+    pub(crate) fn good(self) -> String {
         assert_eq!(self.status, 0, "{}", self.talk);
         self.data
     }
 }
 
 impl Folder {
-    pub fn new(story: &str) -> Self {
+    pub(crate) fn new(story: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{story}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
@@ -56,11 +56,11 @@ impl Folder {
         command
     }
 
-    pub fn run(&self, home: &str, arguments: &[&str]) -> Done {
+    pub(crate) fn run(&self, home: &str, arguments: &[&str]) -> Done {
         self.run_with_stdin(home, arguments, "")
     }
 
-    pub fn run_with_stdin(&self, home: &str, arguments: &[&str], stdin: &str) -> Done {
+    pub(crate) fn run_with_stdin(&self, home: &str, arguments: &[&str], stdin: &str) -> Done {
         let mut command = self.command(home, arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that does not read its stdin may be gone already.
@@ -73,7 +73,7 @@ impl Folder {
     }
 
     /// Starts a daemon and waits for its first line.
-    pub fn background(&self, home: &str, arguments: &[&str]) -> (Background, String) {
+    pub(crate) fn background(&self, home: &str, arguments: &[&str]) -> (Background, String) {
         let mut command = self.command(home, arguments);
         let mut child = command.arg("--exit-with-stdin").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take();
@@ -91,7 +91,7 @@ impl Drop for Folder {
 }
 
 /// Tries until it is so.
-pub fn retry(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn retry(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !is_so() {
         assert!(Instant::now() < end, "not within 30 s: {what}");
