@@ -11,7 +11,10 @@ use serde_json::Value;
 
 /// The runtime every child lives in: as many threads as this class of machine has cores.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
 }
 
 /// Says something to the parent.

@@ -16,10 +16,14 @@ const RAMFS: u64 = 0x8584_58f6;
 pub(crate) fn folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let folder = match asked {
         Some(folder) => folder,
-        None => std::env::current_exe()?.parent().context("this program lies in a folder")?.join("bench"),
+        None => std::env::current_exe()?
+            .parent()
+            .context("this program lies in a folder")?
+            .join("bench"),
     };
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let told = rustix::fs::statfs(&folder).with_context(|| format!("asking about {}", folder.display()))?;
+    let told = rustix::fs::statfs(&folder)
+        .with_context(|| format!("asking about {}", folder.display()))?;
     let kind = u64::try_from(told.f_type).unwrap_or(0);
     ensure!(
         kind != TMPFS && kind != RAMFS,

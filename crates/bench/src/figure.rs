@@ -19,7 +19,11 @@ impl Report {
 
     /// Prints the median of `taken` and its range.
     pub(crate) fn figure(&mut self, metric: &str, unit: &str, taken: &[f64]) {
-        let mut sorted: Vec<f64> = taken.iter().copied().filter(|value| value.is_finite()).collect();
+        let mut sorted: Vec<f64> = taken
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect();
         sorted.sort_by(f64::total_cmp);
         let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else {
             return self.nothing(metric, unit, "no run gave a value");
@@ -55,10 +59,20 @@ impl Report {
                 other => other.to_string(),
             };
             let tail = match &line["reason"] {
-                Value::Null => format!("({} to {}, {} runs)", word("min"), word("max"), word("runs")),
+                Value::Null => format!(
+                    "({} to {}, {} runs)",
+                    word("min"),
+                    word("max"),
+                    word("runs")
+                ),
                 _ => word("reason"),
             };
-            format!("{:32} {:>12} {:10} {tail}", word("metric"), word("value"), word("unit"))
+            format!(
+                "{:32} {:>12} {:10} {tail}",
+                word("metric"),
+                word("value"),
+                word("unit")
+            )
         };
         let mut out = std::io::stdout().lock();
         // Nobody reads any longer: the run ends at its next figure anyhow.
@@ -72,7 +86,11 @@ pub(crate) fn median(sorted: &[f64]) -> f64 {
 }
 
 /// The value below which `part` of what is sorted already lies; NaN of nothing.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss
+)]
 pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
     let at = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
     sorted.get(at).copied().unwrap_or(f64::NAN)

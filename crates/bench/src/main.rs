@@ -109,7 +109,21 @@ fn run(asked: Asked, what: What) -> anyhow::Result<()> {
         What::Delivery => suites::delivery::measure,
         _ => anyhow::bail!("not yet"),
     };
-    let Asked { json, runs, messages, seconds, folder } = asked;
+    let Asked {
+        json,
+        runs,
+        messages,
+        seconds,
+        folder,
+    } = asked;
     let folder = disk::folder(folder)?;
-    measure(&Terms { folder, runs: runs.max(1), messages: messages.max(1), seconds }, &mut Report::new(json))
+    measure(
+        &Terms {
+            folder,
+            runs: runs.max(1),
+            messages: messages.max(1),
+            seconds,
+        },
+        &mut Report::new(json),
+    )
 }

@@ -20,11 +20,18 @@ impl Process {
     /// Starts one and returns what it said first.
     pub(crate) fn start(arguments: &[&str]) -> anyhow::Result<(Self, Value)> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().context("stdout was piped")?);
-        let mut process = Self { child, stdin, stdout };
+        let mut process = Self {
+            child,
+            stdin,
+            stdout,
+        };
         let first = process.read()?;
         Ok((process, first))
     }
@@ -46,7 +53,10 @@ impl Process {
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         self.stdin = None;
         let status = self.child.wait()?;
-        ensure!(status.success(), "a process of the bench ended with {status}");
+        ensure!(
+            status.success(),
+            "a process of the bench ended with {status}"
+        );
         Ok(())
     }
 
@@ -90,7 +100,10 @@ impl Pair {
             Way::Direct => [Some(free_port()?), Some(free_port()?)],
             Way::Relay(_) => [None, None],
         };
-        let (mut alice, mut bob) = (person(folder, "alice", ports[0])?, person(folder, "bob", ports[1])?);
+        let (mut alice, mut bob) = (
+            person(folder, "alice", ports[0])?,
+            person(folder, "bob", ports[1])?,
+        );
         if let Way::Relay(link) = way {
             for one in [&mut alice, &mut bob] {
                 one.ask(&json!({ "do": "use-relay", "link": link }))?;
@@ -108,7 +121,11 @@ impl Pair {
     pub(crate) fn again(self, folder: &Path) -> anyhow::Result<Self> {
         let ports = self.ports;
         self.finish()?;
-        Ok(Self { alice: person(folder, "alice", ports[0])?, bob: person(folder, "bob", ports[1])?, ports })
+        Ok(Self {
+            alice: person(folder, "alice", ports[0])?,
+            bob: person(folder, "bob", ports[1])?,
+            ports,
+        })
     }
 
     pub(crate) fn finish(self) -> anyhow::Result<()> {
@@ -124,12 +141,17 @@ fn invite(bob: &mut Process, way: Way<'_>) -> anyhow::Result<String> {
         std::thread::sleep(std::time::Duration::from_secs(2));
     }
     let answer = bob.ask(&json!({ "do": "invite" }))?;
-    Ok(answer["link"].as_str().context("an invite is a link")?.to_owned())
+    Ok(answer["link"]
+        .as_str()
+        .context("an invite is a link")?
+        .to_owned())
 }
 
 /// A port nobody listens on now.
 fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port())
 }
 
 fn person(folder: &Path, name: &str, port: Option<u16>) -> anyhow::Result<Process> {

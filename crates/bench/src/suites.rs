@@ -24,7 +24,9 @@ pub(crate) struct Terms {
 impl Terms {
     /// A folder of this run's own; gone when it is dropped.
     pub(crate) fn fresh(&self) -> std::io::Result<tempfile::TempDir> {
-        tempfile::Builder::new().prefix("run-").tempdir_in(&self.folder)
+        tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(&self.folder)
     }
 }
 
@@ -40,5 +42,10 @@ pub(crate) fn open_store(folder: &std::path::Path) -> anyhow::Result<comptoir_st
     // Figures need nonces that differ, not secrets.
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(RandomState::new().hash_one(folder));
     let options = comptoir_store::OpenOptions::default();
-    Ok(comptoir_store::Store::open(folder, &comptoir_store::Access::KeyFile, &options, &mut rng)?)
+    Ok(comptoir_store::Store::open(
+        folder,
+        &comptoir_store::Access::KeyFile,
+        &options,
+        &mut rng,
+    )?)
 }

@@ -41,12 +41,22 @@ record! {
 
 impl Turn<'_> {
     /// Says something in the self thread and merges it. `kind` and `number` name the subject locally.
-    fn state(&mut self, persona: u16, kind: u8, number: u32, change: AccountChange) -> Result<Place, EngineError> {
+    fn state(
+        &mut self,
+        persona: u16,
+        kind: u8,
+        number: u32,
+        change: AccountChange,
+    ) -> Result<Place, EngineError> {
         let row = self.persona(persona)?;
         let mut loaded = self.take_thread(row.self_thread)?;
         let last_key = Key::of(key::REGISTER).u16(persona).u8(subject::LAST);
         let last: Option<LastStatement> = self.load(last_key.clone())?;
-        let list = row.list.clone().verify().map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let list = row
+            .list
+            .clone()
+            .verify()
+            .map_err(|error| EngineError::Crypto(error.to_string()))?;
         let header = StatementHeader {
             addressee: Addressee::Thread(loaded.thread.id),
             speaks_for: row.account,
@@ -60,14 +70,27 @@ impl Turn<'_> {
             nonce: self.random(),
         };
         let sequence = header.sequence;
-        let signed = DeviceKey::from_secret(row.device_key.expose()).sign(&AccountStatement { header, change: change.clone() });
-        self.put(last_key, &LastStatement { sequence, hash: signed.hash() });
+        let signed = DeviceKey::from_secret(row.device_key.expose()).sign(&AccountStatement {
+            header,
+            change: change.clone(),
+        });
+        self.put(
+            last_key,
+            &LastStatement {
+                sequence,
+                hash: signed.hash(),
+            },
+        );
         let message = Body::new(Content::AccountState(signed)).to_message();
         let message = message.map_err(|error| EngineError::Crypto(error.to_string()))?;
         let height = loaded.thread.height_seen + 1;
         let appended = self.append_own(&mut loaded, Lane::Service, vec![message], true)?;
         self.put_thread(loaded);
-        let place = Place { height, author: row.device, sequence: appended.from };
+        let place = Place {
+            height,
+            author: row.device,
+            sequence: appended.from,
+        };
         self.merge_statement(persona, kind, number, place, change)?;
         Ok(place)
     }
@@ -84,17 +107,44 @@ impl Turn<'_> {
         let row = Key::of(key::REGISTER).u16(persona).u8(kind).u32(number);
         let standing: Option<Register> = self.load(row.clone())?;
         if kind == subject::BLOCK {
-            let mut marks = standing.as_ref().and_then(|standing| standing.marks).unwrap_or_default();
+            let mut marks = standing
+                .as_ref()
+                .and_then(|standing| standing.marks)
+                .unwrap_or_default();
             let _ = marks.merge(place, &change);
-            self.put(row, &Register { place, change, marks: Some(marks) });
-        } else if standing.is_none_or(|standing| supersedes((place, &change), (standing.place, &standing.change))) {
-            self.put(row, &Register { place, change, marks: None });
+            self.put(
+                row,
+                &Register {
+                    place,
+                    change,
+                    marks: Some(marks),
+                },
+            );
+        } else if standing
+            .is_none_or(|standing| supersedes((place, &change), (standing.place, &standing.change)))
+        {
+            self.put(
+                row,
+                &Register {
+                    place,
+                    change,
+                    marks: None,
+                },
+            );
         }
         Ok(())
     }
 
-    pub(crate) fn state_contact(&mut self, number: u32, contact: &Contact) -> Result<(), EngineError> {
-        let verified = contact.card.as_ref().filter(|_| contact.verified_ms > 0).map(|card| card.proof.inception.hash());
+    pub(crate) fn state_contact(
+        &mut self,
+        number: u32,
+        contact: &Contact,
+    ) -> Result<(), EngineError> {
+        let verified = contact
+            .card
+            .as_ref()
+            .filter(|_| contact.verified_ms > 0)
+            .map(|card| card.proof.inception.hash());
         let change = AccountChange::Contact {
             account: contact.account,
             petname: contact.petname.clone(),
@@ -103,7 +153,8 @@ impl Turn<'_> {
             removed: false,
             card: None,
         };
-        self.state(contact.persona, subject::CONTACT, number, change).map(|_| ())
+        self.state(contact.persona, subject::CONTACT, number, change)
+            .map(|_| ())
     }
 
     pub(crate) fn state_request(
@@ -114,28 +165,61 @@ impl Turn<'_> {
         hello: StatementHash,
         thread: Option<comptoir_protocol::id::ThreadId>,
     ) -> Result<(), EngineError> {
-        let change = AccountChange::Request { account, hello, accepted: thread.is_some(), thread };
-        self.state(persona, subject::REQUEST, number, change).map(|_| ())
+        let change = AccountChange::Request {
+            account,
+            hello,
+            accepted: thread.is_some(),
+            thread,
+        };
+        self.state(persona, subject::REQUEST, number, change)
+            .map(|_| ())
     }
 
-    pub(crate) fn state_block(&mut self, number: u32, contact: &Contact) -> Result<(), EngineError> {
+    pub(crate) fn state_block(
+        &mut self,
+        number: u32,
+        contact: &Contact,
+    ) -> Result<(), EngineError> {
         let account = contact.account;
         let change = if contact.blocked {
             AccountChange::Block { account }
         } else {
-            let row = Key::of(key::REGISTER).u16(contact.persona).u8(subject::BLOCK).u32(number);
+            let row = Key::of(key::REGISTER)
+                .u16(contact.persona)
+                .u8(subject::BLOCK)
+                .u32(number);
             let standing: Option<Register> = self.load(row)?;
-            let Some(seen) = standing.and_then(|standing| standing.marks).and_then(|marks| marks.block) else { return Ok(()) };
+            let Some(seen) = standing
+                .and_then(|standing| standing.marks)
+                .and_then(|marks| marks.block)
+            else {
+                return Ok(());
+            };
             AccountChange::Unblock { account, seen }
         };
-        self.state(contact.persona, subject::BLOCK, number, change).map(|_| ())
+        self.state(contact.persona, subject::BLOCK, number, change)
+            .map(|_| ())
     }
 
-    pub(crate) fn state_relay(&mut self, persona: u16, relay: &RelayDescriptor, used: bool) -> Result<(), EngineError> {
-        let number = self.own_relays()?.into_iter().find(|(_, row)| row.persona == persona && row.descriptor.key == relay.key);
-        let Some((number, _)) = number else { return Ok(()) };
-        let change = AccountChange::Relay { relay: relay.clone(), used };
-        self.state(persona, subject::RELAY, number, change).map(|_| ())
+    pub(crate) fn state_relay(
+        &mut self,
+        persona: u16,
+        relay: &RelayDescriptor,
+        used: bool,
+    ) -> Result<(), EngineError> {
+        let number = self
+            .own_relays()?
+            .into_iter()
+            .find(|(_, row)| row.persona == persona && row.descriptor.key == relay.key);
+        let Some((number, _)) = number else {
+            return Ok(());
+        };
+        let change = AccountChange::Relay {
+            relay: relay.clone(),
+            used,
+        };
+        self.state(persona, subject::RELAY, number, change)
+            .map(|_| ())
     }
 
     pub(crate) fn state_read_mark(
@@ -145,7 +229,13 @@ impl Turn<'_> {
         thread: comptoir_protocol::id::ThreadId,
         place: Place,
     ) -> Result<(), EngineError> {
-        self.state(persona, subject::READ_MARK, number, AccountChange::ReadMark { thread, place }).map(|_| ())
+        self.state(
+            persona,
+            subject::READ_MARK,
+            number,
+            AccountChange::ReadMark { thread, place },
+        )
+        .map(|_| ())
     }
 
     pub(crate) fn state_thread(
@@ -156,13 +246,28 @@ impl Turn<'_> {
         contact: Option<AccountId>,
         deleted: bool,
     ) -> Result<(), EngineError> {
-        let change = AccountChange::Thread { thread, contact, muted: false, deleted };
-        self.state(persona, subject::THREAD, number, change).map(|_| ())
+        let change = AccountChange::Thread {
+            thread,
+            contact,
+            muted: false,
+            deleted,
+        };
+        self.state(persona, subject::THREAD, number, change)
+            .map(|_| ())
     }
 
-    pub(crate) fn state_setting(&mut self, persona: u16, name: &str, value: Option<&str>) -> Result<(), EngineError> {
+    pub(crate) fn state_setting(
+        &mut self,
+        persona: u16,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), EngineError> {
         let number = u32::from(name != "name");
-        let change = AccountChange::Setting { name: name.to_owned(), value: value.map(str::to_owned) };
-        self.state(persona, subject::SETTING, number, change).map(|_| ())
+        let change = AccountChange::Setting {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        self.state(persona, subject::SETTING, number, change)
+            .map(|_| ())
     }
 }

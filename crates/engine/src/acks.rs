@@ -32,9 +32,18 @@ impl Turn<'_> {
             loaded.thread.ack_owed = true;
             loaded.dirty = true;
         }
-        let after_last = self.memory.acked_ms.get(&loaded.number).map_or(0, |last| last + ACK_PAUSE_MS);
+        let after_last = self
+            .memory
+            .acked_ms
+            .get(&loaded.number)
+            .map_or(0, |last| last + ACK_PAUSE_MS);
         let due = (self.now.mono_ms + ACK_DELAY_MS).max(after_last);
-        self.memory.timers.set_earlier(Timer::Acknowledge { thread: loaded.number }, due);
+        self.memory.timers.set_earlier(
+            Timer::Acknowledge {
+                thread: loaded.number,
+            },
+            due,
+        );
     }
 
     /// Time to say what we have.
@@ -47,7 +56,9 @@ impl Turn<'_> {
 
     /// Sends the vector of a thread on the way that is open. The thread is to be given back.
     pub(crate) fn acknowledge(&mut self, loaded: &mut Loaded) -> Result<(), EngineError> {
-        let Some(number) = loaded.thread.contact else { return Ok(()) };
+        let Some(number) = loaded.thread.contact else {
+            return Ok(());
+        };
         let contact = self.contact(number)?;
         if contact.blocked {
             return Ok(());
@@ -55,9 +66,15 @@ impl Turn<'_> {
         let thread = loaded.number;
         let peer = self.connected_peer(number, &contact);
         let now_ms = self.now.wall_ms;
-        let route = contact.routes(Lane::Service, now_ms).find(|route| self.relay_has_room(route.relay.key)).cloned();
+        let route = contact
+            .routes(Lane::Service, now_ms)
+            .find(|route| self.relay_has_room(route.relay.key))
+            .cloned();
         if peer.is_none() && route.is_none() {
-            self.memory.timers.set(Timer::Acknowledge { thread }, self.now.mono_ms + ACK_RETRY_MS);
+            self.memory.timers.set(
+                Timer::Acknowledge { thread },
+                self.now.mono_ms + ACK_RETRY_MS,
+            );
             return Ok(());
         }
         let vector = self.vector(loaded)?;
@@ -66,12 +83,30 @@ impl Turn<'_> {
             self.send(peer, &PeerFrame::Acknowledge(vector));
         } else if let Some(route) = route {
             let content = ParcelContent::Acknowledgement(vector);
-            let parcel = Parcel { lane: Lane::Service, author: device, sequence: 0, content };
-            let padded = parcel.to_padded().map_err(|error| EngineError::Crypto(error.to_string()))?;
+            let parcel = Parcel {
+                lane: Lane::Service,
+                author: device,
+                sequence: 0,
+                content,
+            };
+            let padded = parcel
+                .to_padded()
+                .map_err(|error| EngineError::Crypto(error.to_string()))?;
             let (mid, blob) = deposit::seal(route.k_box.expose(), &route.relay.key, &padded);
             let (sid, capability) = (route.sid, route.capability);
-            let request = RelayRequest::Put { sid, capability, mid, expires_s: DEPOSIT_EXPIRES_S, blob };
-            self.call(&route.relay, request, Some(route.writer.clone()), Call::PutAck { thread });
+            let request = RelayRequest::Put {
+                sid,
+                capability,
+                mid,
+                expires_s: DEPOSIT_EXPIRES_S,
+                blob,
+            };
+            self.call(
+                &route.relay,
+                request,
+                Some(route.writer.clone()),
+                Call::PutAck { thread },
+            );
         }
         self.memory.timers.clear(Timer::Acknowledge { thread });
         self.memory.acked_ms.insert(thread, self.now.mono_ms);
@@ -83,15 +118,25 @@ impl Turn<'_> {
     }
 
     /// A relay answered the deposit of an acknowledgement.
-    pub(crate) fn on_ack_put_answer(&mut self, thread: u32, answer: &Result<RelayAnswer, Unreachable>) -> Result<(), EngineError> {
-        if matches!(answer, Ok(RelayAnswer::Stored { .. } | RelayAnswer::Duplicate)) {
+    pub(crate) fn on_ack_put_answer(
+        &mut self,
+        thread: u32,
+        answer: &Result<RelayAnswer, Unreachable>,
+    ) -> Result<(), EngineError> {
+        if matches!(
+            answer,
+            Ok(RelayAnswer::Stored { .. } | RelayAnswer::Duplicate)
+        ) {
             return Ok(());
         }
         let mut loaded = self.take_thread(thread)?;
         loaded.thread.ack_owed = true;
         loaded.dirty = true;
         self.put_thread(loaded);
-        self.memory.timers.set(Timer::Acknowledge { thread }, self.now.mono_ms + ACK_RETRY_MS);
+        self.memory.timers.set(
+            Timer::Acknowledge { thread },
+            self.now.mono_ms + ACK_RETRY_MS,
+        );
         Ok(())
     }
 
@@ -101,14 +146,23 @@ impl Turn<'_> {
             for lane in [Lane::Service, Lane::Promotion] {
                 let runs = &author.track(lane).have;
                 if runs.last() > 0 {
-                    entries.push(AckEntry { author: author.device, lane, runs: runs.clone() });
+                    entries.push(AckEntry {
+                        author: author.device,
+                        lane,
+                        runs: runs.clone(),
+                    });
                 }
             }
         }
         entries.sort_by_key(|entry| (entry.author, entry.lane));
         let (thread, incarnation) = (loaded.thread.id, loaded.thread.incarnation);
         let mls = self.mls(loaded)?;
-        Ok(mls.sign(&AckVector { thread, incarnation, parent: mls.parent(), entries }))
+        Ok(mls.sign(&AckVector {
+            thread,
+            incarnation,
+            parent: mls.parent(),
+            entries,
+        }))
     }
 
     /// The other side says what it has.
@@ -122,7 +176,9 @@ impl Turn<'_> {
             return Ok(());
         };
         let mut loaded = self.take_thread(number)?;
-        let known_leaf = loaded.thread.authors[1..].iter().any(|author| author.leaf == Some(vector.signer()));
+        let known_leaf = loaded.thread.authors[1..]
+            .iter()
+            .any(|author| author.leaf == Some(vector.signer()));
         if !known_leaf || vector.incarnation != loaded.thread.incarnation {
             self.memory.counters.acks_refused += 1;
             self.put_thread(loaded);
@@ -132,7 +188,9 @@ impl Turn<'_> {
         let contact = loaded.thread.contact;
         self.put_thread(loaded);
         if let Some(contact) = contact {
-            self.memory.deliveries.change(&contact, |delivery| delivery.tries = 0);
+            self.memory
+                .deliveries
+                .change(&contact, |delivery| delivery.tries = 0);
             self.push_outbox_if_any(contact)?;
         }
         Ok(())
@@ -142,7 +200,9 @@ impl Turn<'_> {
         let (persona, thread) = (loaded.thread.persona, loaded.number);
         let device = loaded.thread.authors[0].device;
         for lane in [Lane::Service, Lane::Promotion] {
-            let Some(runs) = vector.runs(device, lane) else { continue };
+            let Some(runs) = vector.runs(device, lane) else {
+                continue;
+            };
             let ours = loaded.thread.authors[0].track(lane).sealed;
             if runs.last() > ours {
                 self.freeze(loaded, ours, runs.last());
@@ -159,7 +219,14 @@ impl Turn<'_> {
             for (from, to) in head.into_iter().chain(runs.ranges().iter().copied()) {
                 let from = from.max(before.contiguous() + 1);
                 if from <= to && before.insert_run(from, to) == Inserted::New {
-                    self.event(Event::MessagesMoved { persona, thread, lane, from, to, state: MessageState::Delivered });
+                    self.event(Event::MessagesMoved {
+                        persona,
+                        thread,
+                        lane,
+                        from,
+                        to,
+                        state: MessageState::Delivered,
+                    });
                 }
             }
         }

@@ -24,7 +24,11 @@ const DELETED_PER_STEP: usize = 512;
 
 impl Turn<'_> {
     /// A thread of this persona, taken out.
-    pub(crate) fn thread_of(&mut self, persona: u16, number: u32) -> Result<Option<Loaded>, EngineError> {
+    pub(crate) fn thread_of(
+        &mut self,
+        persona: u16,
+        number: u32,
+    ) -> Result<Option<Loaded>, EngineError> {
         if !self.has_thread(number)? {
             return Ok(None);
         }
@@ -37,8 +41,15 @@ impl Turn<'_> {
     }
 
     /// `Command::MarkRead`.
-    pub(crate) fn on_mark_read(&mut self, persona: u16, number: u32, up_to: Option<MessageAt>) -> Result<Result<Answer, Refusal>, EngineError> {
-        let Some(mut loaded) = self.thread_of(persona, number)? else { return Ok(Err(Refusal::NoSuchThread)) };
+    pub(crate) fn on_mark_read(
+        &mut self,
+        persona: u16,
+        number: u32,
+        up_to: Option<MessageAt>,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
+        let Some(mut loaded) = self.thread_of(persona, number)? else {
+            return Ok(Err(Refusal::NoSuchThread));
+        };
         let unread_before = loaded.thread.unread;
         let place = match up_to {
             None => {
@@ -49,11 +60,24 @@ impl Turn<'_> {
                     }
                 }
                 loaded.thread.unread = 0;
-                let author = loaded.thread.authors.last().map_or(loaded.thread.authors[0].device, |author| author.device);
-                Place { height: loaded.thread.height_seen, author, sequence: u64::MAX }
+                let author = loaded
+                    .thread
+                    .authors
+                    .last()
+                    .map_or(loaded.thread.authors[0].device, |author| author.device);
+                Place {
+                    height: loaded.thread.height_seen,
+                    author,
+                    sequence: u64::MAX,
+                }
             }
             Some(at) => {
-                let Some(author) = loaded.thread.authors.iter().position(|author| author.device == at.author) else {
+                let Some(author) = loaded
+                    .thread
+                    .authors
+                    .iter()
+                    .position(|author| author.device == at.author)
+                else {
                     self.put_thread(loaded);
                     return Ok(Err(Refusal::NoSuchMessage));
                 };
@@ -67,7 +91,11 @@ impl Turn<'_> {
                     track.read = track.read.max(at.sequence);
                 }
                 loaded.thread.unread = self.count_unread(&loaded)?;
-                Place { height: entry.height, author: at.author, sequence: at.sequence }
+                Place {
+                    height: entry.height,
+                    author: at.author,
+                    sequence: at.sequence,
+                }
             }
         };
         loaded.dirty = true;
@@ -79,10 +107,22 @@ impl Turn<'_> {
             return Ok(Ok(Answer::Done));
         }
         self.state_read_mark(persona, number, id, place)?;
-        self.event(Event::ThreadRead { persona, thread: number });
+        self.event(Event::ThreadRead {
+            persona,
+            thread: number,
+        });
         let tells = self.persona(persona)?.read_receipts;
-        if tells && !up_to.is_empty() && contact.map(|contact| self.contact(contact)).transpose()?.is_some_and(|contact| Self::is_open_to(&contact)) {
-            let receipt = Receipt { state: ReceiptState::Read, up_to };
+        if tells
+            && !up_to.is_empty()
+            && contact
+                .map(|contact| self.contact(contact))
+                .transpose()?
+                .is_some_and(|contact| Self::is_open_to(&contact))
+        {
+            let receipt = Receipt {
+                state: ReceiptState::Read,
+                up_to,
+            };
             self.say(number, vec![own_message(Content::Receipt(receipt))?])?;
         }
         Ok(Ok(Answer::Done))
@@ -95,12 +135,21 @@ impl Turn<'_> {
             let at = u16::try_from(at).map_err(|_| EngineError::Exhausted("authors"))?;
             for lane in [Lane::Service, Lane::Promotion] {
                 let read = author.track(lane).read;
-                let prefix = Key::of(key::SEQUENCE).u32(loaded.number).u16(at).u8(key::lane_byte(lane));
-                for (row_key, row) in self.scan(Scan::all(prefix.clone()).starting_at(prefix.u64(read + 1)))? {
+                let prefix = Key::of(key::SEQUENCE)
+                    .u32(loaded.number)
+                    .u16(at)
+                    .u8(key::lane_byte(lane));
+                for (row_key, row) in
+                    self.scan(Scan::all(prefix.clone()).starting_at(prefix.u64(read + 1)))?
+                {
                     let entry: crate::rows::thread::SequenceEntry = read_row(&row_key, &row)?;
                     for (_, part) in self.parts(loaded.number, entry.arrival)? {
                         let numbered = (part.from..).zip(&part.items);
-                        unread += numbered.filter(|(sequence, item)| *sequence > read && !item.silent && !part.held_back).count() as u64;
+                        unread += numbered
+                            .filter(|(sequence, item)| {
+                                *sequence > read && !item.silent && !part.held_back
+                            })
+                            .count() as u64;
                     }
                 }
             }
@@ -109,7 +158,11 @@ impl Turn<'_> {
     }
 
     /// The rows of one arrival.
-    pub(crate) fn parts(&self, thread: u32, arrival: u64) -> Result<Vec<(u16, RunPart)>, EngineError> {
+    pub(crate) fn parts(
+        &self,
+        thread: u32,
+        arrival: u64,
+    ) -> Result<Vec<(u16, RunPart)>, EngineError> {
         let rows = self.scan(Scan::all(run_key(thread, arrival)))?;
         rows.iter()
             .filter_map(|(row_key, row)| Some((u16_at(row_key, 13)?, read_row(row_key, row))))
@@ -118,14 +171,29 @@ impl Turn<'_> {
     }
 
     /// `Command::Edit`: replaces an own text where it lies.
-    pub(crate) fn on_edit(&mut self, persona: u16, at: MessageAt, text: &str) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_edit(
+        &mut self,
+        persona: u16,
+        at: MessageAt,
+        text: &str,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         let message = match Body::text(text).to_message() {
             Ok(message) => message,
-            Err(error) => return Ok(Err(Refusal::BadMessage { why: error.to_string() })),
+            Err(error) => {
+                return Ok(Err(Refusal::BadMessage {
+                    why: error.to_string(),
+                }));
+            }
         };
-        let Some(loaded) = self.thread_of(persona, at.thread)? else { return Ok(Err(Refusal::NoSuchThread)) };
+        let Some(loaded) = self.thread_of(persona, at.thread)? else {
+            return Ok(Err(Refusal::NoSuchThread));
+        };
         let own = loaded.thread.authors[0].device == at.author;
-        let changed = if own { self.rewrite(&loaded, at, Some(&message))? } else { false };
+        let changed = if own {
+            self.rewrite(&loaded, at, Some(&message))?
+        } else {
+            false
+        };
         self.put_thread(loaded);
         if !own {
             return Ok(Err(Refusal::NotYours));
@@ -138,8 +206,14 @@ impl Turn<'_> {
     }
 
     /// `Command::Erase`: the message's bytes go from its row; that it was there stays.
-    pub(crate) fn on_erase(&mut self, persona: u16, at: MessageAt) -> Result<Result<Answer, Refusal>, EngineError> {
-        let Some(loaded) = self.thread_of(persona, at.thread)? else { return Ok(Err(Refusal::NoSuchThread)) };
+    pub(crate) fn on_erase(
+        &mut self,
+        persona: u16,
+        at: MessageAt,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
+        let Some(loaded) = self.thread_of(persona, at.thread)? else {
+            return Ok(Err(Refusal::NoSuchThread));
+        };
         let changed = self.rewrite(&loaded, at, None)?;
         self.put_thread(loaded);
         if !changed {
@@ -150,25 +224,69 @@ impl Turn<'_> {
     }
 
     fn tell_change(&mut self, persona: u16, at: MessageAt, erased: bool) {
-        let MessageAt { thread, author, lane, sequence } = at;
-        self.event(Event::MessageChanged { persona, thread, author, lane, sequence, erased });
+        let MessageAt {
+            thread,
+            author,
+            lane,
+            sequence,
+        } = at;
+        self.event(Event::MessageChanged {
+            persona,
+            thread,
+            author,
+            lane,
+            sequence,
+            erased,
+        });
     }
 
     /// Replaces one message inside its row; false when there is none.
-    fn rewrite(&mut self, loaded: &Loaded, at: MessageAt, new: Option<&Message>) -> Result<bool, EngineError> {
-        let Some(author) = loaded.thread.authors.iter().position(|author| author.device == at.author) else { return Ok(false) };
+    fn rewrite(
+        &mut self,
+        loaded: &Loaded,
+        at: MessageAt,
+        new: Option<&Message>,
+    ) -> Result<bool, EngineError> {
+        let Some(author) = loaded
+            .thread
+            .authors
+            .iter()
+            .position(|author| author.device == at.author)
+        else {
+            return Ok(false);
+        };
         let author = u16::try_from(author).map_err(|_| EngineError::Exhausted("authors"))?;
-        let Some((_, entry)) = self.batch_at(loaded.number, author, at.lane, at.sequence)? else { return Ok(false) };
+        let Some((_, entry)) = self.batch_at(loaded.number, author, at.lane, at.sequence)? else {
+            return Ok(false);
+        };
         for (number, mut part) in self.parts(loaded.number, entry.arrival)? {
-            let Some(index) = at.sequence.checked_sub(part.from).and_then(|index| usize::try_from(index).ok()) else { continue };
-            let Some(item) = part.items.get_mut(index) else { continue };
+            let Some(index) = at
+                .sequence
+                .checked_sub(part.from)
+                .and_then(|index| usize::try_from(index).ok())
+            else {
+                continue;
+            };
+            let Some(item) = part.items.get_mut(index) else {
+                continue;
+            };
             if item.silent || item.kind == 0 {
                 return Ok(false);
             }
             let edited_ms = self.now.wall_ms;
             *item = match new {
-                Some(message) => Item { body: message.body.clone(), kind: message.kind, edited_ms, silent: false },
-                None => Item { body: Vec::new(), kind: 0, edited_ms, silent: false },
+                Some(message) => Item {
+                    body: message.body.clone(),
+                    kind: message.kind,
+                    edited_ms,
+                    silent: false,
+                },
+                None => Item {
+                    body: Vec::new(),
+                    kind: 0,
+                    edited_ms,
+                    silent: false,
+                },
             };
             self.put(run_key(loaded.number, entry.arrival).u16(number), &part);
             return Ok(true);
@@ -177,8 +295,14 @@ impl Turn<'_> {
     }
 
     /// `Command::DeleteThread`: what is there now goes, a part a step; the thread and its counters stay.
-    pub(crate) fn on_delete_thread(&mut self, persona: u16, number: u32) -> Result<Result<Answer, Refusal>, EngineError> {
-        let Some(mut loaded) = self.thread_of(persona, number)? else { return Ok(Err(Refusal::NoSuchThread)) };
+    pub(crate) fn on_delete_thread(
+        &mut self,
+        persona: u16,
+        number: u32,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
+        let Some(mut loaded) = self.thread_of(persona, number)? else {
+            return Ok(Err(Refusal::NoSuchThread));
+        };
         let Some(contact) = loaded.thread.contact else {
             self.put_thread(loaded);
             return Ok(Err(Refusal::NoSuchThread));
@@ -196,15 +320,25 @@ impl Turn<'_> {
         self.put(Key::of(key::DELETING).u32(number), &arrival);
         let account = self.contact(contact)?.account;
         self.state_thread(persona, number, id, Some(account), true)?;
-        self.event(Event::ThreadDeleted { persona, thread: number });
+        self.event(Event::ThreadDeleted {
+            persona,
+            thread: number,
+        });
         self.on_delete_due()?;
         Ok(Ok(Answer::Done))
     }
 
     /// Goes on deleting. Sequence entries stay: they are what later messages' places are computed from.
     pub(crate) fn on_delete_due(&mut self) -> Result<(), EngineError> {
-        let Some((row_key, row)) = self.scan(Scan::all(Key::of(key::DELETING)).limited(1))?.pop() else { return Ok(()) };
-        let Some(number) = u32_at(&row_key, 1) else { return Ok(()) };
+        let Some((row_key, row)) = self
+            .scan(Scan::all(Key::of(key::DELETING)).limited(1))?
+            .pop()
+        else {
+            return Ok(());
+        };
+        let Some(number) = u32_at(&row_key, 1) else {
+            return Ok(());
+        };
         let limit: u64 = read_row(&row_key, &row)?;
         let runs = self.scan(Scan::all(Key::of(key::RUN).u32(number)).limited(DELETED_PER_STEP))?;
         let mut gone = 0;
@@ -214,14 +348,18 @@ impl Turn<'_> {
                 gone += 1;
             }
         }
-        for (place, value) in self.scan(Scan::all(Key::of(key::PLACE).u32(number)).limited(DELETED_PER_STEP))? {
+        for (place, value) in
+            self.scan(Scan::all(Key::of(key::PLACE).u32(number)).limited(DELETED_PER_STEP))?
+        {
             let entry: crate::rows::thread::PlaceEntry = read_row(&place, &value)?;
             if entry.arrival < limit {
                 self.delete(place);
                 gone += 1;
             }
         }
-        for (unknown, _) in self.scan(Scan::all(Key::of(key::UNKNOWN).u32(number)).limited(DELETED_PER_STEP))? {
+        for (unknown, _) in
+            self.scan(Scan::all(Key::of(key::UNKNOWN).u32(number)).limited(DELETED_PER_STEP))?
+        {
             self.delete(unknown);
         }
         if gone == 0 {

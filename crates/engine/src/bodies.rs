@@ -21,11 +21,7 @@ pub(crate) enum Told {
 
 impl Turn<'_> {
     /// Reads the bodies of a batch: which of them are silent, and how many are for the user.
-    pub(crate) fn read_bodies(
-        &mut self,
-        loaded: &mut Loaded,
-        batch: &Batch,
-    ) -> (Vec<bool>, u64) {
+    pub(crate) fn read_bodies(&mut self, loaded: &mut Loaded, batch: &Batch) -> (Vec<bool>, u64) {
         let mut silent = Vec::with_capacity(batch.messages.len());
         let mut unknown = false;
         for message in &batch.messages {
@@ -62,9 +58,17 @@ impl Turn<'_> {
             silent.push(!shown);
         }
         if unknown {
-            self.put_bytes(Key::of(key::UNKNOWN).u32(loaded.number).u64(loaded.thread.arrival_next), vec![1]);
+            self.put_bytes(
+                Key::of(key::UNKNOWN)
+                    .u32(loaded.number)
+                    .u64(loaded.thread.arrival_next),
+                vec![1],
+            );
             if let Some(number) = loaded.thread.contact {
-                self.event(Event::NeedsNewer { persona: loaded.thread.persona, contact: number });
+                self.event(Event::NeedsNewer {
+                    persona: loaded.thread.persona,
+                    contact: number,
+                });
             }
         }
         let shown = silent.iter().filter(|silent| !**silent).count() as u64;
@@ -86,7 +90,14 @@ impl Turn<'_> {
                 let from = track.read + 1;
                 track.read = up_to;
                 loaded.dirty = true;
-                self.event(Event::MessagesMoved { persona, thread, lane: *lane, from, to: up_to, state: MessageState::Read });
+                self.event(Event::MessagesMoved {
+                    persona,
+                    thread,
+                    lane: *lane,
+                    from,
+                    to: up_to,
+                    state: MessageState::Read,
+                });
             }
         }
     }
@@ -104,8 +115,18 @@ impl Turn<'_> {
         }
     }
 
-    fn on_profile(&mut self, number: u32, mut contact: Contact, profile: Profile) -> Result<(), EngineError> {
-        let Profile { name, endpoints, card_number: _, card } = profile;
+    fn on_profile(
+        &mut self,
+        number: u32,
+        mut contact: Contact,
+        profile: Profile,
+    ) -> Result<(), EngineError> {
+        let Profile {
+            name,
+            endpoints,
+            card_number: _,
+            card,
+        } = profile;
         contact.name = name;
         if let Some(card) = card {
             // A contact away for a year still tells its new card: the proof counts, not the date.
@@ -129,18 +150,34 @@ impl Turn<'_> {
             }
         }
         self.put_contact(number, &contact);
-        self.event(Event::ContactChanged { persona: contact.persona, contact: number });
+        self.event(Event::ContactChanged {
+            persona: contact.persona,
+            contact: number,
+        });
         Ok(())
     }
 
-    fn on_reach(&mut self, number: u32, thread: u32, mut contact: Contact, reach: Reach) -> Result<(), EngineError> {
+    fn on_reach(
+        &mut self,
+        number: u32,
+        thread: u32,
+        mut contact: Contact,
+        reach: Reach,
+    ) -> Result<(), EngineError> {
         for capability in reach.capabilities {
-            contact.capabilities.retain(|known| known.capability != capability.capability);
+            contact
+                .capabilities
+                .retain(|known| known.capability != capability.capability);
             contact.capabilities.push(capability);
         }
-        contact.capabilities.retain(|known| !reach.withdrawn.contains(&known.capability));
+        contact
+            .capabilities
+            .retain(|known| !reach.withdrawn.contains(&known.capability));
         // The oldest go: a contact that tells ever more boxes fills its own row only so far.
-        let excess = contact.capabilities.len().saturating_sub(comptoir_protocol::limits::CAPABILITIES_MAX);
+        let excess = contact
+            .capabilities
+            .len()
+            .saturating_sub(comptoir_protocol::limits::CAPABILITIES_MAX);
         contact.capabilities.drain(..excess);
         self.put_contact(number, &contact);
         self.deposit_anew(number);
@@ -154,7 +191,10 @@ impl Turn<'_> {
     }
 
     /// Tells the other side what was read, where the user lets it be known.
-    pub(crate) fn receipt_for(&self, loaded: &Loaded) -> Vec<(comptoir_protocol::id::DeviceId, Lane, u64)> {
+    pub(crate) fn receipt_for(
+        &self,
+        loaded: &Loaded,
+    ) -> Vec<(comptoir_protocol::id::DeviceId, Lane, u64)> {
         let mut up_to = Vec::new();
         for author in &loaded.thread.authors[1..] {
             for lane in [Lane::Service, Lane::Promotion] {

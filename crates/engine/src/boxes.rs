@@ -54,23 +54,46 @@ impl Turn<'_> {
             return Ok(());
         }
         let owner = Secret::new(self.random());
-        let purpose = Purpose::Contact { contact, lane: Lane::Service };
+        let purpose = Purpose::Contact {
+            contact,
+            lane: Lane::Service,
+        };
         let own_box = self.make_box(row.persona, relay, purpose, owner)?;
         row.boxes.push(own_box);
         self.put_contact(contact, &row);
         self.advance_box(own_box)
     }
 
-    fn make_box(&mut self, persona: u16, relay: u32, purpose: Purpose, owner: Secret) -> Result<u32, EngineError> {
+    fn make_box(
+        &mut self,
+        persona: u16,
+        relay: u32,
+        purpose: Purpose,
+        owner: Secret,
+    ) -> Result<u32, EngineError> {
         let number = self.next_number(|meta| &mut meta.own_box)?;
-        let own_box = OwnBox { persona, relay, purpose, stage: BoxStage::Creating, owner, ids: None, grant: None, stocked_ms: None };
+        let own_box = OwnBox {
+            persona,
+            relay,
+            purpose,
+            stage: BoxStage::Creating,
+            owner,
+            ids: None,
+            grant: None,
+            stocked_ms: None,
+        };
         self.put(Key::of(key::BOX).u32(number), &own_box);
         Ok(number)
     }
 
     /// Boxes at a relay that a call is owed for.
     pub(crate) fn unfinished_boxes(&self, relay: u32) -> Result<Vec<u32>, EngineError> {
-        Ok(self.boxes_at(relay)?.into_iter().filter(|(_, own_box)| own_box.stage != BoxStage::Ready).map(|(number, _)| number).collect())
+        Ok(self
+            .boxes_at(relay)?
+            .into_iter()
+            .filter(|(_, own_box)| own_box.stage != BoxStage::Ready)
+            .map(|(number, _)| number)
+            .collect())
     }
 
     pub(crate) fn boxes_at(&self, relay: u32) -> Result<Vec<(u32, OwnBox)>, EngineError> {
@@ -85,16 +108,26 @@ impl Turn<'_> {
     }
 
     /// The front door of a persona at a relay, once it is there.
-    pub(crate) fn front_door_at(&self, persona: u16, relay: u32) -> Result<Option<BoxIds>, EngineError> {
+    pub(crate) fn front_door_at(
+        &self,
+        persona: u16,
+        relay: u32,
+    ) -> Result<Option<BoxIds>, EngineError> {
         let doors = self.memory.doors.get(&(persona, relay));
-        let Some(own_box) = doors.copied() else { return Ok(None) };
+        let Some(own_box) = doors.copied() else {
+            return Ok(None);
+        };
         Ok(self.box_row(own_box)?.and_then(|own_box| own_box.ids))
     }
 
     /// Goes on with a box that is not in use yet, or not any more.
     pub(crate) fn advance_box(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(mut own_box) = self.box_row(number)? else { return Ok(()) };
-        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
+        let Some(mut own_box) = self.box_row(number)? else {
+            return Ok(());
+        };
+        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
+            return Ok(());
+        };
         let busy = self.memory.calls.iter().any(|(_, pending)| {
             matches!(pending.call, Call::Create { own_box } | Call::Grant { own_box } | Call::Revoke { own_box } | Call::Delete { own_box } if own_box == number)
         });
@@ -115,18 +148,46 @@ impl Turn<'_> {
                 };
                 let (owner, readers) = (public_of(&own_box.owner), vec![public_of(&relay.reader)]);
                 let ticket = relay.ticket.clone();
-                (RelayRequest::Create { owner, readers, kind, lane, ttl_s: BOX_TTL_S, ticket }, Call::Create { own_box: number })
+                (
+                    RelayRequest::Create {
+                        owner,
+                        readers,
+                        kind,
+                        lane,
+                        ttl_s: BOX_TTL_S,
+                        ticket,
+                    },
+                    Call::Create { own_box: number },
+                )
             }
             (BoxStage::Granting, Some(ids)) => {
                 let capability = self.granted(&mut own_box, &relay, ids).for_relay();
                 self.put(Key::of(key::BOX).u32(number), &own_box);
-                (RelayRequest::Grant { rid: ids.rid, capability }, Call::Grant { own_box: number })
+                (
+                    RelayRequest::Grant {
+                        rid: ids.rid,
+                        capability,
+                    },
+                    Call::Grant { own_box: number },
+                )
             }
             (BoxStage::Revoking, Some(BoxIds { rid, .. })) => {
-                let Some(grant) = &own_box.grant else { return self.forget_box(number) };
-                (RelayRequest::Revoke { rid, capability: grant.id, purge: true }, Call::Revoke { own_box: number })
+                let Some(grant) = &own_box.grant else {
+                    return self.forget_box(number);
+                };
+                (
+                    RelayRequest::Revoke {
+                        rid,
+                        capability: grant.id,
+                        purge: true,
+                    },
+                    Call::Revoke { own_box: number },
+                )
             }
-            (BoxStage::Deleting, Some(ids)) => (RelayRequest::Delete { rid: ids.rid }, Call::Delete { own_box: number }),
+            (BoxStage::Deleting, Some(ids)) => (
+                RelayRequest::Delete { rid: ids.rid },
+                Call::Delete { own_box: number },
+            ),
             (BoxStage::Revoking | BoxStage::Deleting, None) => return self.forget_box(number),
         };
         self.call(&relay.descriptor, request, signer, call);
@@ -139,7 +200,10 @@ impl Turn<'_> {
         if own_box.grant.as_ref().is_none_or(ends_soon) {
             let not_after_ms = self.now.wall_ms + GRANT_MS;
             let grant = match own_box.grant.take() {
-                Some(grant) => Granted { not_after_ms, ..grant },
+                Some(grant) => Granted {
+                    not_after_ms,
+                    ..grant
+                },
                 None => Granted {
                     id: CapabilityId(self.random()),
                     writer: Secret::new(self.random()),
@@ -149,22 +213,57 @@ impl Turn<'_> {
             };
             own_box.grant = Some(grant);
         }
-        let grant = own_box.grant.clone().expect("it was set above where it was missing");
-        capability(own_box, &grant, relay, ids, self.config.contact_envelopes_max)
+        let grant = own_box
+            .grant
+            .clone()
+            .expect("it was set above where it was missing");
+        capability(
+            own_box,
+            &grant,
+            relay,
+            ids,
+            self.config.contact_envelopes_max,
+        )
     }
 
     /// The capability a box's contact is told, once the relay knows it.
-    pub(crate) fn capability_of(&self, own_box: &OwnBox) -> Result<Option<Capability>, EngineError> {
-        let (BoxStage::Ready, Some(ids), Some(grant)) = (own_box.stage, own_box.ids, &own_box.grant) else { return Ok(None) };
-        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(None) };
-        Ok((!relay.leaving).then(|| capability(own_box, grant, &relay, ids, self.config.contact_envelopes_max)))
+    pub(crate) fn capability_of(
+        &self,
+        own_box: &OwnBox,
+    ) -> Result<Option<Capability>, EngineError> {
+        let (BoxStage::Ready, Some(ids), Some(grant)) =
+            (own_box.stage, own_box.ids, &own_box.grant)
+        else {
+            return Ok(None);
+        };
+        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
+            return Ok(None);
+        };
+        Ok((!relay.leaving).then(|| {
+            capability(
+                own_box,
+                grant,
+                &relay,
+                ids,
+                self.config.contact_envelopes_max,
+            )
+        }))
     }
 
-    pub(crate) fn on_created(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
-        let Some(mut own_box) = self.box_row(number)? else { return Ok(()) };
+    pub(crate) fn on_created(
+        &mut self,
+        number: u32,
+        answer: &RelayAnswer,
+    ) -> Result<(), EngineError> {
+        let Some(mut own_box) = self.box_row(number)? else {
+            return Ok(());
+        };
         match answer {
             RelayAnswer::Created { rid, sid, .. } => {
-                own_box.ids = Some(BoxIds { rid: *rid, sid: *sid });
+                own_box.ids = Some(BoxIds {
+                    rid: *rid,
+                    sid: *sid,
+                });
                 if own_box.stage == BoxStage::Creating {
                     own_box.stage = match own_box.purpose {
                         Purpose::Contact { .. } => BoxStage::Granting,
@@ -172,21 +271,38 @@ impl Turn<'_> {
                     };
                 }
                 self.put(Key::of(key::BOX).u32(number), &own_box);
-                if own_box.stage == BoxStage::Ready { self.on_box_ready(number, &own_box) } else { self.advance_box(number) }
+                if own_box.stage == BoxStage::Ready {
+                    self.on_box_ready(number, &own_box)
+                } else {
+                    self.advance_box(number)
+                }
             }
-            RelayAnswer::Denied | RelayAnswer::Error { code: ErrorCode::Ticket | ErrorCode::NoSpace, .. } => {
+            RelayAnswer::Denied
+            | RelayAnswer::Error {
+                code: ErrorCode::Ticket | ErrorCode::NoSpace,
+                ..
+            } => {
                 if let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? {
                     self.tell_condition(relay.descriptor.key, RelayCondition::Refused)?;
                 }
-                self.memory.timers.set(Timer::OwnBox { own_box: number }, self.now.mono_ms + REFUSED_RETRY_MS);
+                self.memory.timers.set(
+                    Timer::OwnBox { own_box: number },
+                    self.now.mono_ms + REFUSED_RETRY_MS,
+                );
                 Ok(())
             }
             _ => self.retry_box(number),
         }
     }
 
-    pub(crate) fn on_granted(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
-        let Some(mut own_box) = self.box_row(number)? else { return Ok(()) };
+    pub(crate) fn on_granted(
+        &mut self,
+        number: u32,
+        answer: &RelayAnswer,
+    ) -> Result<(), EngineError> {
+        let Some(mut own_box) = self.box_row(number)? else {
+            return Ok(());
+        };
         match answer {
             RelayAnswer::Ok if own_box.stage == BoxStage::Granting => {
                 own_box.stage = BoxStage::Ready;
@@ -199,7 +315,11 @@ impl Turn<'_> {
     }
 
     /// The relay does not know the box any more: a new one takes its place, and whoever wrote there is told.
-    pub(crate) fn on_box_lost(&mut self, number: u32, mut own_box: OwnBox) -> Result<(), EngineError> {
+    pub(crate) fn on_box_lost(
+        &mut self,
+        number: u32,
+        mut own_box: OwnBox,
+    ) -> Result<(), EngineError> {
         if let Some(ids) = own_box.ids.take() {
             self.memory.boxes.remove(&ids.rid);
         }
@@ -210,33 +330,56 @@ impl Turn<'_> {
     }
 
     fn on_box_ready(&mut self, number: u32, own_box: &OwnBox) -> Result<(), EngineError> {
-        let Some(ids) = own_box.ids else { return Ok(()) };
-        let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
+        let Some(ids) = own_box.ids else {
+            return Ok(());
+        };
+        let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
+            return Ok(());
+        };
         let relay_key = relay.descriptor.key;
         if own_box.purpose == Purpose::Boot {
             self.memory.boot_boxes.insert(own_box.relay, number);
             self.raise_boot(own_box.relay, &mut relay);
             return Ok(());
         }
-        let link = BoxLink { own_box: number, relay: relay_key, after: 0, fetching: false, again: false };
+        let link = BoxLink {
+            own_box: number,
+            relay: relay_key,
+            after: 0,
+            fetching: false,
+            again: false,
+        };
         self.memory.boxes.insert(ids.rid, link);
         // Boxes made together share one subscription.
-        self.memory.timers.set_earlier(Timer::Relay { relay: own_box.relay }, self.now.mono_ms + 50);
+        self.memory.timers.set_earlier(
+            Timer::Relay {
+                relay: own_box.relay,
+            },
+            self.now.mono_ms + 50,
+        );
         match own_box.purpose {
             Purpose::Boot => Ok(()),
             Purpose::FrontDoor => {
-                self.memory.doors.insert((own_box.persona, own_box.relay), number);
+                self.memory
+                    .doors
+                    .insert((own_box.persona, own_box.relay), number);
                 self.tell_all(own_box.persona)
             }
             Purpose::Contact { contact, .. } => {
-                if self.memory.asking.contains(&contact) { self.go_on_asking(contact) } else { self.tell(contact) }
+                if self.memory.asking.contains(&contact) {
+                    self.go_on_asking(contact)
+                } else {
+                    self.tell(contact)
+                }
             }
         }
     }
 
     pub(crate) fn retry_box(&mut self, number: u32) -> Result<(), EngineError> {
         let pause = self.jittered(self.config.retry_first_ms * 2);
-        self.memory.timers.set(Timer::OwnBox { own_box: number }, self.now.mono_ms + pause);
+        self.memory
+            .timers
+            .set(Timer::OwnBox { own_box: number }, self.now.mono_ms + pause);
         Ok(())
     }
 
@@ -248,7 +391,9 @@ impl Turn<'_> {
             self.memory.doors.remove(&(own_box.persona, relay));
             self.memory.boot_boxes.remove(&relay);
             // Contacts away keep writing there until they hear of it: what comes until tomorrow is still fetched.
-            self.memory.timers.set(Timer::OwnBox { own_box: number }, self.now.mono_ms + DAY_MS);
+            self.memory
+                .timers
+                .set(Timer::OwnBox { own_box: number }, self.now.mono_ms + DAY_MS);
         }
         Ok(())
     }
@@ -256,7 +401,9 @@ impl Turn<'_> {
     /// Ends a contact's capabilities, and with them everything it left.
     pub(crate) fn revoke_boxes(&mut self, boxes: &[u32]) -> Result<(), EngineError> {
         for number in boxes {
-            let Some(mut own_box) = self.box_row(*number)? else { continue };
+            let Some(mut own_box) = self.box_row(*number)? else {
+                continue;
+            };
             own_box.stage = BoxStage::Revoking;
             self.put(Key::of(key::BOX).u32(*number), &own_box);
             if let Some(ids) = own_box.ids {
@@ -267,8 +414,14 @@ impl Turn<'_> {
         Ok(())
     }
 
-    pub(crate) fn on_revoked(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
-        let Some(mut own_box) = self.box_row(number)? else { return Ok(()) };
+    pub(crate) fn on_revoked(
+        &mut self,
+        number: u32,
+        answer: &RelayAnswer,
+    ) -> Result<(), EngineError> {
+        let Some(mut own_box) = self.box_row(number)? else {
+            return Ok(());
+        };
         if !matches!(answer, RelayAnswer::Ok | RelayAnswer::Denied) {
             return self.retry_box(number);
         }
@@ -277,12 +430,22 @@ impl Turn<'_> {
         self.advance_box(number)
     }
 
-    pub(crate) fn on_deleted(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
-        if matches!(answer, RelayAnswer::Ok | RelayAnswer::Denied) { self.forget_box(number) } else { self.retry_box(number) }
+    pub(crate) fn on_deleted(
+        &mut self,
+        number: u32,
+        answer: &RelayAnswer,
+    ) -> Result<(), EngineError> {
+        if matches!(answer, RelayAnswer::Ok | RelayAnswer::Denied) {
+            self.forget_box(number)
+        } else {
+            self.retry_box(number)
+        }
     }
 
     fn forget_box(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(own_box) = self.box_row(number)? else { return Ok(()) };
+        let Some(own_box) = self.box_row(number)? else {
+            return Ok(());
+        };
         self.delete(Key::of(key::BOX).u32(number));
         if let Some(ids) = own_box.ids {
             self.memory.boxes.remove(&ids.rid);
@@ -302,7 +465,13 @@ impl Turn<'_> {
     }
 }
 
-fn capability(own_box: &OwnBox, grant: &Granted, relay: &Relay, ids: BoxIds, max: u32) -> Capability {
+fn capability(
+    own_box: &OwnBox,
+    grant: &Granted,
+    relay: &Relay,
+    ids: BoxIds,
+    max: u32,
+) -> Capability {
     let lane = match own_box.purpose {
         Purpose::Contact { lane, .. } => lane,
         Purpose::FrontDoor | Purpose::Boot => Lane::Service,

@@ -25,7 +25,8 @@ impl Turn<'_> {
         let persona = loaded.thread.persona;
         !loaded.thread.frozen
             && !self.memory.cloned.contains(&persona)
-            && (self.memory.safe_personas.contains(&persona) || self.memory.safe_threads.contains(&loaded.number))
+            && (self.memory.safe_personas.contains(&persona)
+                || self.memory.safe_threads.contains(&loaded.number))
     }
 
     /// The boot number that goes into batches; 0 where no relay keeps one.
@@ -45,21 +46,35 @@ impl Turn<'_> {
         if !loaded.thread.frozen {
             loaded.thread.frozen = true;
             loaded.dirty = true;
-            self.event(Event::CloneSuspected { persona: loaded.thread.persona, ours, seen });
+            self.event(Event::CloneSuspected {
+                persona: loaded.thread.persona,
+                ours,
+                seen,
+            });
         }
     }
 
     /// Raises the boot number at a relay, once per process.
     pub(crate) fn raise_boot(&mut self, number: u32, relay: &mut Relay) {
-        let under_way =
-            self.memory.calls.iter().any(|(_, pending)| matches!(pending.call, Call::Boot { relay, .. } if relay == number));
-        if self.memory.booted.contains(&number) || under_way || self.memory.cloned.contains(&relay.persona) {
+        let under_way = self.memory.calls.iter().any(
+            |(_, pending)| matches!(pending.call, Call::Boot { relay, .. } if relay == number),
+        );
+        if self.memory.booted.contains(&number)
+            || under_way
+            || self.memory.cloned.contains(&relay.persona)
+        {
             return;
         }
         if let Some(next) = self.memory.boot_proposals.get(&number).copied() {
             return self.call_boot(number, relay, relay.boot_confirmed, next);
         }
-        let largest = relay.boot_proposed.iter().copied().max().unwrap_or(0).max(relay.boot_confirmed);
+        let largest = relay
+            .boot_proposed
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or(0)
+            .max(relay.boot_confirmed);
         // The low half is random: a number of ours whose answer was lost is told from that of a clone.
         let next = (((largest >> 32) + 1) << 32) | u64::from(self.rng.next_u32());
         if relay.boot_proposed.len() >= PROPOSALS_MAX {
@@ -74,17 +89,40 @@ impl Turn<'_> {
 
     fn call_boot(&mut self, number: u32, relay: &Relay, expected: u64, next: u64) {
         let reader = crate::boxes::public_of(&relay.reader);
-        let request = RelayRequest::Boot { reader, expected, next };
-        self.call(&relay.descriptor, request, Some(relay.reader.clone()), Call::Boot { relay: number, expected, next });
+        let request = RelayRequest::Boot {
+            reader,
+            expected,
+            next,
+        };
+        self.call(
+            &relay.descriptor,
+            request,
+            Some(relay.reader.clone()),
+            Call::Boot {
+                relay: number,
+                expected,
+                next,
+            },
+        );
     }
 
     /// A relay answered to the raised boot number.
-    pub(crate) fn on_boot_answer(&mut self, number: u32, expected: u64, next: u64, answer: &RelayAnswer) -> Result<(), EngineError> {
+    pub(crate) fn on_boot_answer(
+        &mut self,
+        number: u32,
+        expected: u64,
+        next: u64,
+        answer: &RelayAnswer,
+    ) -> Result<(), EngineError> {
         if *answer == RelayAnswer::Denied {
             return self.on_boot_lost(number);
         }
-        let RelayAnswer::Boot { current, set } = *answer else { return Ok(()) };
-        let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(number))? else { return Ok(()) };
+        let RelayAnswer::Boot { current, set } = *answer else {
+            return Ok(());
+        };
+        let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(number))? else {
+            return Ok(());
+        };
         let persona = relay.persona;
         // Not set by this call and yet our number: an earlier call of this process set it, and its answer was lost. A copy
         // of the disk would have drawn another number.
@@ -106,14 +144,20 @@ impl Turn<'_> {
             self.call_boot(number, &relay, current, next);
         } else if current != expected {
             self.memory.cloned.insert(persona, ());
-            self.event(Event::CloneSuspected { persona, ours: expected, seen: current });
+            self.event(Event::CloneSuspected {
+                persona,
+                ours: expected,
+                seen: current,
+            });
         }
         Ok(())
     }
 
     /// The relay does not know our boot box any more: it lost it, and a number that a clone raised with it.
     fn on_boot_lost(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(own_box) = self.memory.boot_boxes.remove(&number) else { return Ok(()) };
+        let Some(own_box) = self.memory.boot_boxes.remove(&number) else {
+            return Ok(());
+        };
         match self.box_row(own_box)? {
             Some(row) => self.on_box_lost(own_box, row),
             None => Ok(()),
@@ -123,7 +167,12 @@ impl Turn<'_> {
     /// No other copy of this persona's device is ahead: what waited is encrypted and sent.
     pub(crate) fn on_persona_safe(&mut self, persona: u16) -> Result<(), EngineError> {
         self.memory.safe_personas.insert(persona, ());
-        let waiting: Vec<u32> = self.memory.deliveries.iter().map(|(contact, _)| *contact).collect();
+        let waiting: Vec<u32> = self
+            .memory
+            .deliveries
+            .iter()
+            .map(|(contact, _)| *contact)
+            .collect();
         for contact in waiting {
             if self.contact(contact)?.persona == persona {
                 self.push_outbox(contact)?;

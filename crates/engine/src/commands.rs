@@ -21,7 +21,8 @@ impl Turn<'_> {
         command: &Command,
         idempotency: Option<&Idempotency>,
     ) -> Result<(), EngineError> {
-        let kept = idempotency.map(|wanted| Key::of(key::IDEMPOTENCY).u16(persona).bytes(&wanted.key));
+        let kept =
+            idempotency.map(|wanted| Key::of(key::IDEMPOTENCY).u16(persona).bytes(&wanted.key));
         if let (Some(row), Some(wanted)) = (kept.clone(), idempotency)
             && let Some(repeated) = self.load::<Repeated>(row)?
             && repeated.expires_ms > self.now.wall_ms
@@ -41,27 +42,49 @@ impl Turn<'_> {
                 Ok(answer) => Outcome::Done { answer },
                 Err(refusal) => Outcome::Refused { refusal },
             };
-            self.put(row, &Repeated { body_hash: wanted.body_hash, expires_ms: wanted.expires_ms, outcome });
+            self.put(
+                row,
+                &Repeated {
+                    body_hash: wanted.body_hash,
+                    expires_ms: wanted.expires_ms,
+                    outcome,
+                },
+            );
         }
         self.step.answers.push((id, answer));
         Ok(())
     }
 
-    fn do_command(&mut self, persona: u16, command: &Command) -> Result<Result<Answer, Refusal>, EngineError> {
+    fn do_command(
+        &mut self,
+        persona: u16,
+        command: &Command,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         if let Command::CreatePersona { phrase, name } = command {
             return self.on_create_persona(phrase, name);
         }
-        if self.load::<Persona>(Key::of(key::PERSONA).u16(persona))?.is_none() {
+        if self
+            .load::<Persona>(Key::of(key::PERSONA).u16(persona))?
+            .is_none()
+        {
             return Ok(Err(Refusal::NoSuchPersona));
         }
         match command {
             Command::CreatePersona { .. } => Ok(Ok(Answer::Done)),
-            Command::Invite { expires_s, uses, as_ref } => self.on_invite(persona, *expires_s, *uses, *as_ref),
+            Command::Invite {
+                expires_s,
+                uses,
+                as_ref,
+            } => self.on_invite(persona, *expires_s, *uses, *as_ref),
             Command::RevokeInvite { invite } => self.on_revoke_invite(persona, *invite),
             Command::Add { link, reason } => self.on_add(persona, link, reason),
             Command::Accept { request } => self.on_accept(persona, *request),
             Command::Decline { request, block } => self.on_decline(persona, *request, *block),
-            Command::Send { thread, lane, messages } => self.on_send(persona, *thread, *lane, messages),
+            Command::Send {
+                thread,
+                lane,
+                messages,
+            } => self.on_send(persona, *thread, *lane, messages),
             Command::Edit { message, text } => self.on_edit(persona, *message, text),
             Command::Erase { message } => self.on_erase(persona, *message),
             Command::MarkRead { thread, up_to } => self.on_mark_read(persona, *thread, *up_to),
@@ -71,7 +94,9 @@ impl Turn<'_> {
             Command::Block { contact } => self.on_block(persona, *contact),
             Command::Unblock { contact } => self.on_unblock(persona, *contact),
             Command::DeleteThread { thread } => self.on_delete_thread(persona, *thread),
-            Command::AddRelay { relay, ticket } => self.on_add_relay(persona, relay, ticket.as_ref()),
+            Command::AddRelay { relay, ticket } => {
+                self.on_add_relay(persona, relay, ticket.as_ref())
+            }
             Command::RemoveRelay { relay } => self.on_remove_relay(persona, *relay),
             Command::MoveRelay { from, to, ticket } => {
                 // The old one goes first: a card names two relays, and a move must not need a third place.
@@ -84,7 +109,11 @@ impl Turn<'_> {
         }
     }
 
-    fn on_set(&mut self, persona: u16, setting: &Setting) -> Result<Result<Answer, Refusal>, EngineError> {
+    fn on_set(
+        &mut self,
+        persona: u16,
+        setting: &Setting,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         let mut row = self.persona(persona)?;
         match setting {
             Setting::Name(name) if name.len() > NAME_BYTES_MAX => {
@@ -99,7 +128,11 @@ impl Turn<'_> {
             Setting::ReadReceipts(tell) => {
                 row.read_receipts = *tell;
                 self.put_persona(persona, &row);
-                self.state_setting(persona, "read_receipts", Some(if *tell { "yes" } else { "no" }))?;
+                self.state_setting(
+                    persona,
+                    "read_receipts",
+                    Some(if *tell { "yes" } else { "no" }),
+                )?;
             }
         }
         self.event(Event::SettingsChanged { persona });

@@ -13,8 +13,8 @@ use crate::rows::key::{self, Key};
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::error::EngineError;
 use crate::seam::event::Event;
-use crate::turn::Turn;
 use crate::timers::Timer;
+use crate::turn::Turn;
 
 /// Contacts told at once of a change; the sweep tells the others within minutes.
 const TOLD_AT_ONCE_MAX: usize = 64;
@@ -29,19 +29,35 @@ impl Turn<'_> {
     }
 
     /// A contact of this persona, or the refusal.
-    pub(crate) fn contact_of(&self, persona: u16, number: u32) -> Result<Option<Contact>, EngineError> {
+    pub(crate) fn contact_of(
+        &self,
+        persona: u16,
+        number: u32,
+    ) -> Result<Option<Contact>, EngineError> {
         let contact: Option<Contact> = self.load(Key::of(key::CONTACT).u32(number))?;
         Ok(contact.filter(|contact| contact.persona == persona))
     }
 
     pub(crate) fn contacts_of(&self, persona: u16) -> Result<Vec<(u32, Contact)>, EngineError> {
         let range = (persona, AccountId([0; 32]))..=(persona, AccountId([255; 32]));
-        let numbers: Vec<u32> = self.memory.contacts.range(range).map(|(_, number)| *number).collect();
-        numbers.into_iter().map(|number| Ok((number, self.contact(number)?))).collect()
+        let numbers: Vec<u32> = self
+            .memory
+            .contacts
+            .range(range)
+            .map(|(_, number)| *number)
+            .collect();
+        numbers
+            .into_iter()
+            .map(|number| Ok((number, self.contact(number)?)))
+            .collect()
     }
 
     /// A new contact's record, not yet written.
-    pub(crate) fn new_contact(&mut self, persona: u16, account: AccountId) -> Result<(u32, Contact), EngineError> {
+    pub(crate) fn new_contact(
+        &mut self,
+        persona: u16,
+        account: AccountId,
+    ) -> Result<(u32, Contact), EngineError> {
         let number = self.next_number(|meta| &mut meta.contact)?;
         self.memory.contacts.insert((persona, account), number);
         let contact = Contact {
@@ -72,10 +88,17 @@ impl Turn<'_> {
     /// Tells every contact of a persona what changed.
     pub(crate) fn tell_all(&mut self, persona: u16) -> Result<(), EngineError> {
         let range = (persona, AccountId([0; 32]))..=(persona, AccountId([255; 32]));
-        let numbers: Vec<u32> = self.memory.contacts.range(range).map(|(_, number)| *number).collect();
+        let numbers: Vec<u32> = self
+            .memory
+            .contacts
+            .range(range)
+            .map(|(_, number)| *number)
+            .collect();
         if numbers.len() > TOLD_AT_ONCE_MAX {
             self.memory.numbers.sweep_contact = 0;
-            self.memory.timers.set(Timer::Sweep, self.now.mono_ms + 1_000);
+            self.memory
+                .timers
+                .set(Timer::Sweep, self.now.mono_ms + 1_000);
         }
         for number in numbers.into_iter().take(TOLD_AT_ONCE_MAX) {
             self.tell(number)?;
@@ -86,7 +109,9 @@ impl Turn<'_> {
     /// Tells a contact who we are and how we are reached, inside the thread, if it is not what it was told last.
     pub(crate) fn tell(&mut self, number: u32) -> Result<(), EngineError> {
         let mut contact = self.contact(number)?;
-        let Some(thread) = contact.thread.filter(|_| Self::is_open_to(&contact)) else { return Ok(()) };
+        let Some(thread) = contact.thread.filter(|_| Self::is_open_to(&contact)) else {
+            return Ok(());
+        };
         let card = self.ensure_card(contact.persona)?;
         let persona = self.persona(contact.persona)?;
         let mut capabilities = Vec::new();
@@ -95,16 +120,35 @@ impl Turn<'_> {
                 capabilities.extend(self.capability_of(&row)?);
             }
         }
-        let ids: Vec<_> = capabilities.iter().map(|capability| capability.capability).collect();
-        let withdrawn = contact.told_ids.iter().copied().filter(|id| !ids.contains(id)).collect();
-        let reach = Reach { capabilities, withdrawn };
+        let ids: Vec<_> = capabilities
+            .iter()
+            .map(|capability| capability.capability)
+            .collect();
+        let withdrawn = contact
+            .told_ids
+            .iter()
+            .copied()
+            .filter(|id| !ids.contains(id))
+            .collect();
+        let reach = Reach {
+            capabilities,
+            withdrawn,
+        };
         let profile = Profile {
             name: persona.name,
             endpoints: self.own_endpoints(contact.persona),
             card_number: persona.card_number,
             card: None,
         };
-        let said = [profile.to_bytes(), Reach { withdrawn: Vec::new(), ..reach.clone() }.to_bytes()].concat();
+        let said = [
+            profile.to_bytes(),
+            Reach {
+                withdrawn: Vec::new(),
+                ..reach.clone()
+            }
+            .to_bytes(),
+        ]
+        .concat();
         if said == contact.told {
             return Ok(());
         }
@@ -114,23 +158,45 @@ impl Turn<'_> {
         contact.told_card = persona.card_number;
         self.put_contact(number, &contact);
         let profile = Profile { card, ..profile };
-        let messages = vec![own_message(Content::Profile(Box::new(profile)))?, own_message(Content::Reach(reach))?];
+        let messages = vec![
+            own_message(Content::Profile(Box::new(profile)))?,
+            own_message(Content::Reach(reach))?,
+        ];
         self.say(thread, messages)
     }
 
-    pub(crate) fn on_rename(&mut self, persona: u16, number: u32, name: Option<&str>) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_rename(
+        &mut self,
+        persona: u16,
+        number: u32,
+        name: Option<&str>,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         if let Some(name) = name.filter(|name| name.len() > NAME_BYTES_MAX) {
             return Ok(Err(too_long("a name", name.len(), NAME_BYTES_MAX)));
         }
-        self.change_contact(persona, number, |contact, _| contact.petname = name.map(str::to_owned))
+        self.change_contact(persona, number, |contact, _| {
+            contact.petname = name.map(str::to_owned)
+        })
     }
 
-    pub(crate) fn on_mute(&mut self, persona: u16, number: u32, muted: bool) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_mute(
+        &mut self,
+        persona: u16,
+        number: u32,
+        muted: bool,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         self.change_contact(persona, number, |contact, _| contact.muted = muted)
     }
 
-    pub(crate) fn on_verify(&mut self, persona: u16, number: u32, verified: bool) -> Result<Result<Answer, Refusal>, EngineError> {
-        self.change_contact(persona, number, |contact, now| contact.verified_ms = if verified { now.max(1) } else { 0 })
+    pub(crate) fn on_verify(
+        &mut self,
+        persona: u16,
+        number: u32,
+        verified: bool,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
+        self.change_contact(persona, number, |contact, now| {
+            contact.verified_ms = if verified { now.max(1) } else { 0 }
+        })
     }
 
     fn change_contact(
@@ -139,17 +205,28 @@ impl Turn<'_> {
         number: u32,
         change: impl FnOnce(&mut Contact, u64),
     ) -> Result<Result<Answer, Refusal>, EngineError> {
-        let Some(mut contact) = self.contact_of(persona, number)? else { return Ok(Err(Refusal::NoSuchContact)) };
+        let Some(mut contact) = self.contact_of(persona, number)? else {
+            return Ok(Err(Refusal::NoSuchContact));
+        };
         change(&mut contact, self.now.wall_ms);
         self.put_contact(number, &contact);
         self.state_contact(number, &contact)?;
-        self.event(Event::ContactChanged { persona, contact: number });
+        self.event(Event::ContactChanged {
+            persona,
+            contact: number,
+        });
         Ok(Ok(Answer::Done))
     }
 
     /// `Command::Block`: its capabilities end at the relays, and nothing of it is taken any more.
-    pub(crate) fn on_block(&mut self, persona: u16, number: u32) -> Result<Result<Answer, Refusal>, EngineError> {
-        let Some(mut contact) = self.contact_of(persona, number)? else { return Ok(Err(Refusal::NoSuchContact)) };
+    pub(crate) fn on_block(
+        &mut self,
+        persona: u16,
+        number: u32,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
+        let Some(mut contact) = self.contact_of(persona, number)? else {
+            return Ok(Err(Refusal::NoSuchContact));
+        };
         if contact.blocked {
             return Ok(Ok(Answer::Done));
         }
@@ -163,13 +240,22 @@ impl Turn<'_> {
         self.memory.timers.clear(Timer::Direct { contact: number });
         self.state_block(number, &contact)?;
         self.revoke_boxes(&contact.boxes)?;
-        self.event(Event::ContactChanged { persona, contact: number });
+        self.event(Event::ContactChanged {
+            persona,
+            contact: number,
+        });
         Ok(Ok(Answer::Done))
     }
 
     /// `Command::Unblock`: new boxes and new capabilities.
-    pub(crate) fn on_unblock(&mut self, persona: u16, number: u32) -> Result<Result<Answer, Refusal>, EngineError> {
-        let Some(mut contact) = self.contact_of(persona, number)? else { return Ok(Err(Refusal::NoSuchContact)) };
+    pub(crate) fn on_unblock(
+        &mut self,
+        persona: u16,
+        number: u32,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
+        let Some(mut contact) = self.contact_of(persona, number)? else {
+            return Ok(Err(Refusal::NoSuchContact));
+        };
         if !contact.blocked {
             return Ok(Ok(Answer::Done));
         }
@@ -183,12 +269,17 @@ impl Turn<'_> {
             self.tell(number)?;
             self.push_outbox(number)?;
         }
-        self.event(Event::ContactChanged { persona, contact: number });
+        self.event(Event::ContactChanged {
+            persona,
+            contact: number,
+        });
         Ok(Ok(Answer::Done))
     }
 }
 
 /// A message the node writes itself.
 pub(crate) fn own_message(content: Content) -> Result<Message, EngineError> {
-    Body::new(content).to_message().map_err(|error| EngineError::Crypto(error.to_string()))
+    Body::new(content)
+        .to_message()
+        .map_err(|error| EngineError::Crypto(error.to_string()))
 }

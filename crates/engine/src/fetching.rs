@@ -24,15 +24,26 @@ impl Turn<'_> {
     /// Asks a relay to tell of news in our boxes there.
     pub(crate) fn subscribe(&mut self, number: u32, relay: &Relay) {
         let mut rids = Vec::new();
-        for (rid, link) in self.memory.boxes.iter().filter(|(_, link)| link.relay == relay.descriptor.key) {
-            let ours = matches!(self.box_row(link.own_box), Ok(Some(own_box)) if own_box.relay == number);
+        for (rid, link) in self
+            .memory
+            .boxes
+            .iter()
+            .filter(|(_, link)| link.relay == relay.descriptor.key)
+        {
+            let ours =
+                matches!(self.box_row(link.own_box), Ok(Some(own_box)) if own_box.relay == number);
             if ours && rids.len() < SUBSCRIBE_BOXES_MAX {
                 rids.push(*rid);
             }
         }
         if !rids.is_empty() {
             let signer = Some(relay.reader.clone());
-            self.call(&relay.descriptor.clone(), RelayRequest::Subscribe { rids }, signer, Call::Subscribe);
+            self.call(
+                &relay.descriptor.clone(),
+                RelayRequest::Subscribe { rids },
+                signer,
+                Call::Subscribe,
+            );
         }
     }
 
@@ -51,11 +62,25 @@ impl Turn<'_> {
     pub(crate) fn pump_fetches(&mut self, relay: RelayKey) -> Result<(), EngineError> {
         while self.relay_has_room(relay) {
             let range = (relay, Rid([0; 32]))..=(relay, Rid([255; 32]));
-            let Some((_, rid)) = self.memory.fetch_due.range(range).next().map(|(due, ())| *due) else { return Ok(()) };
+            let Some((_, rid)) = self
+                .memory
+                .fetch_due
+                .range(range)
+                .next()
+                .map(|(due, ())| *due)
+            else {
+                return Ok(());
+            };
             self.memory.fetch_due.remove(&(relay, rid));
-            let Some(link) = self.memory.boxes.get(&rid).copied() else { continue };
-            let Some(own_box) = self.box_row(link.own_box)? else { continue };
-            let Some(row) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { continue };
+            let Some(link) = self.memory.boxes.get(&rid).copied() else {
+                continue;
+            };
+            let Some(own_box) = self.box_row(link.own_box)? else {
+                continue;
+            };
+            let Some(row) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
+                continue;
+            };
             self.memory.boxes.change(&rid, |link| link.fetching = true);
             let request = RelayRequest::Fetch {
                 rid,
@@ -64,20 +89,38 @@ impl Turn<'_> {
                 bytes_max: u32::try_from(CHUNK_BYTES_MAX).unwrap_or(u32::MAX),
                 wait_s: 0,
             };
-            self.call(&row.descriptor, request, Some(row.reader.clone()), Call::Fetch { rid });
+            self.call(
+                &row.descriptor,
+                request,
+                Some(row.reader.clone()),
+                Call::Fetch { rid },
+            );
         }
         Ok(())
     }
 
-    pub(crate) fn on_fetched(&mut self, relay: RelayKey, rid: Rid, answer: RelayAnswer) -> Result<(), EngineError> {
-        let Some(link) = self.memory.boxes.get(&rid).copied() else { return Ok(()) };
-        self.memory.boxes.change(&rid, |link| (link.fetching, link.again) = (false, false));
+    pub(crate) fn on_fetched(
+        &mut self,
+        relay: RelayKey,
+        rid: Rid,
+        answer: RelayAnswer,
+    ) -> Result<(), EngineError> {
+        let Some(link) = self.memory.boxes.get(&rid).copied() else {
+            return Ok(());
+        };
+        self.memory
+            .boxes
+            .change(&rid, |link| (link.fetching, link.again) = (false, false));
         match answer {
             RelayAnswer::Items { items, more } => {
                 let newest = items.last().map_or(link.after, |item| item.sequence);
-                self.memory.boxes.change(&rid, |link| link.after = link.after.max(newest));
+                self.memory
+                    .boxes
+                    .change(&rid, |link| link.after = link.after.max(newest));
                 let full = !items.is_empty();
-                let Some(own_box) = self.box_row(link.own_box)? else { return Ok(()) };
+                let Some(own_box) = self.box_row(link.own_box)? else {
+                    return Ok(());
+                };
                 for item in items {
                     self.on_item(relay, rid, &own_box, item)?;
                 }
@@ -87,24 +130,44 @@ impl Turn<'_> {
                 Ok(())
             }
             RelayAnswer::Denied => match self.box_row(link.own_box)? {
-                Some(own_box) if own_box.stage == BoxStage::Ready => self.on_box_lost(link.own_box, own_box),
+                Some(own_box) if own_box.stage == BoxStage::Ready => {
+                    self.on_box_lost(link.own_box, own_box)
+                }
                 _ => Ok(()),
             },
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn on_item(&mut self, relay: RelayKey, rid: Rid, own_box: &OwnBox, item: Item) -> Result<(), EngineError> {
+    pub(crate) fn on_item(
+        &mut self,
+        relay: RelayKey,
+        rid: Rid,
+        own_box: &OwnBox,
+        item: Item,
+    ) -> Result<(), EngineError> {
         let (contact, lane) = match own_box.purpose {
             Purpose::FrontDoor => {
-                let source = Source::Box { rid, sequence: item.sequence, contact: 0, lane: Lane::Service };
+                let source = Source::Box {
+                    rid,
+                    sequence: item.sequence,
+                    contact: 0,
+                    lane: Lane::Service,
+                };
                 return self.on_sealed_hello(&item.blob, source);
             }
             Purpose::Boot => return Ok(()),
             Purpose::Contact { contact, lane } => (contact, lane),
         };
-        let source = Source::Box { rid, sequence: item.sequence, contact, lane };
-        let opened = own_box.grant.as_ref().and_then(|grant| deposit::open(grant.k_box.expose(), &relay, &item.mid, &item.blob).ok());
+        let source = Source::Box {
+            rid,
+            sequence: item.sequence,
+            contact,
+            lane,
+        };
+        let opened = own_box.grant.as_ref().and_then(|grant| {
+            deposit::open(grant.k_box.expose(), &relay, &item.mid, &item.blob).ok()
+        });
         let parcel = opened.and_then(|padded| Parcel::from_padded(&padded).ok());
         match parcel {
             Some(parcel) => self.on_parcel(parcel, source, item.blob.len()),
@@ -118,24 +181,46 @@ impl Turn<'_> {
 
     /// Lets the relay drop what is stored here.
     pub(crate) fn ack_items(&mut self, rid: Rid, sequences: Vec<u64>) -> Result<(), EngineError> {
-        let Some(link) = self.memory.boxes.get(&rid).copied() else { return Ok(()) };
-        let Some(own_box) = self.box_row(link.own_box)? else { return Ok(()) };
-        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
+        let Some(link) = self.memory.boxes.get(&rid).copied() else {
+            return Ok(());
+        };
+        let Some(own_box) = self.box_row(link.own_box)? else {
+            return Ok(());
+        };
+        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
+            return Ok(());
+        };
         for sequences in sequences.chunks(RELAY_ACK_SEQUENCES_MAX) {
-            let request = RelayRequest::Ack { rid, up_to: 0, sequences: sequences.to_vec() };
-            self.call(&relay.descriptor, request, Some(relay.reader.clone()), Call::Ack);
+            let request = RelayRequest::Ack {
+                rid,
+                up_to: 0,
+                sequences: sequences.to_vec(),
+            };
+            self.call(
+                &relay.descriptor,
+                request,
+                Some(relay.reader.clone()),
+                Call::Ack,
+            );
         }
         Ok(())
     }
 
     /// An item could not be taken: it stays at the relay and is fetched again in a while.
     pub(crate) fn fetch_again(&mut self, rid: Rid, sequence: u64) {
-        self.memory.boxes.change(&rid, |link| link.after = link.after.min(sequence.saturating_sub(1)));
+        self.memory.boxes.change(&rid, |link| {
+            link.after = link.after.min(sequence.saturating_sub(1))
+        });
         if let Some(link) = self.memory.boxes.get(&rid).copied()
             && let Ok(Some(own_box)) = self.box_row(link.own_box)
         {
             let due = self.now.mono_ms + FETCH_AGAIN_MS;
-            self.memory.timers.set_earlier(Timer::Relay { relay: own_box.relay }, due);
+            self.memory.timers.set_earlier(
+                Timer::Relay {
+                    relay: own_box.relay,
+                },
+                due,
+            );
         }
     }
 }

@@ -39,22 +39,39 @@ const PUZZLE_STEPS_MAX: u64 = 1 << 22;
 
 impl Turn<'_> {
     /// `Command::Add`.
-    pub(crate) fn on_add(&mut self, persona: u16, link: &str, reason: &str) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_add(
+        &mut self,
+        persona: u16,
+        link: &str,
+        reason: &str,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         if reason.len() > REASON_BYTES_MAX {
             return Ok(Err(too_long("a reason", reason.len(), REASON_BYTES_MAX)));
         }
         let link: InviteLink = match link.parse() {
             Ok(link) => link,
-            Err(error) => return Ok(Err(Refusal::BadLink { why: format!("{error}") })),
+            Err(error) => {
+                return Ok(Err(Refusal::BadLink {
+                    why: format!("{error}"),
+                }));
+            }
         };
         let account = match &link {
             InviteLink::Full(invitation) => match invitation.bundle.verify(self.now.wall_ms) {
                 Ok(verified) => verified.keys.account(),
-                Err(error) => return Ok(Err(Refusal::BadLink { why: error.to_string() })),
+                Err(error) => {
+                    return Ok(Err(Refusal::BadLink {
+                        why: error.to_string(),
+                    }));
+                }
             },
             InviteLink::Ref(reference) => reference.account,
         };
-        if self.personas()?.iter().any(|(_, own)| own.account == account) {
+        if self
+            .personas()?
+            .iter()
+            .any(|(_, own)| own.account == account)
+        {
             return Ok(Err(Refusal::Yourself));
         }
         if self.relays_of(persona)?.is_empty() && self.own_endpoints(persona).is_empty() {
@@ -78,23 +95,52 @@ impl Turn<'_> {
                 if contact.standing == Standing::Talking {
                     return Ok(Err(Refusal::AlreadyContact { contact: number }));
                 }
-                (number, Contact { standing: Standing::Asked, ..contact })
+                (
+                    number,
+                    Contact {
+                        standing: Standing::Asked,
+                        ..contact
+                    },
+                )
             }
         };
         self.put_contact(number, &contact);
         self.memory.asking.insert(number, ());
-        let asking = |stage, token| Asking { reason: reason.to_owned(), token, stage, made_ms: 0, tries: 0, stored: Vec::new() };
+        let asking = |stage, token| Asking {
+            reason: reason.to_owned(),
+            token,
+            stage,
+            made_ms: 0,
+            tries: 0,
+            stored: Vec::new(),
+        };
         match link {
             InviteLink::Full(invitation) => {
                 let asking = asking(AskStage::Preparing, invitation.token);
-                self.put_asking(number, &Asking { made_ms: self.now.wall_ms, ..asking });
+                self.put_asking(
+                    number,
+                    &Asking {
+                        made_ms: self.now.wall_ms,
+                        ..asking
+                    },
+                );
                 self.meet(number, contact, invitation.bundle)?;
                 self.prepare(number)?;
             }
             InviteLink::Ref(reference) => {
                 let relay = reference.relay_descriptor();
-                let stage = AskStage::Fetching { relay, blob: reference.blob, key: reference.key.0 };
-                self.put_asking(number, &Asking { made_ms: self.now.wall_ms, ..asking(stage, None) });
+                let stage = AskStage::Fetching {
+                    relay,
+                    blob: reference.blob,
+                    key: reference.key.0,
+                };
+                self.put_asking(
+                    number,
+                    &Asking {
+                        made_ms: self.now.wall_ms,
+                        ..asking(stage, None)
+                    },
+                );
                 self.fetch_card(number)?;
             }
         }
@@ -117,8 +163,15 @@ impl Turn<'_> {
     }
 
     /// Takes over what a verified card says.
-    pub(crate) fn meet(&mut self, number: u32, mut contact: Contact, bundle: CardBundle) -> Result<Contact, EngineError> {
-        let verified = bundle.verify_ignoring_expiry().map_err(|error| EngineError::Crypto(error.to_string()))?;
+    pub(crate) fn meet(
+        &mut self,
+        number: u32,
+        mut contact: Contact,
+        bundle: CardBundle,
+    ) -> Result<Contact, EngineError> {
+        let verified = bundle
+            .verify_ignoring_expiry()
+            .map_err(|error| EngineError::Crypto(error.to_string()))?;
         for peer in contact.peers() {
             self.memory.peer_contacts.remove(&(peer, number));
         }
@@ -136,18 +189,43 @@ impl Turn<'_> {
     }
 
     fn fetch_card(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(Asking { stage: AskStage::Fetching { relay, blob, .. }, .. }) = self.asking(number)? else { return Ok(()) };
+        let Some(Asking {
+            stage: AskStage::Fetching { relay, blob, .. },
+            ..
+        }) = self.asking(number)?
+        else {
+            return Ok(());
+        };
         let bytes_max = u32::try_from(CHUNK_BYTES_MAX).unwrap_or(u32::MAX);
-        self.call(&relay, RelayRequest::BlobGet { blob, offset: 0, bytes_max }, None, Call::Card { contact: number });
+        self.call(
+            &relay,
+            RelayRequest::BlobGet {
+                blob,
+                offset: 0,
+                bytes_max,
+            },
+            None,
+            Call::Card { contact: number },
+        );
         Ok(())
     }
 
-    pub(crate) fn on_card_answer(&mut self, number: u32, answer: &Result<RelayAnswer, Unreachable>) -> Result<(), EngineError> {
-        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
-        let AskStage::Fetching { blob: id, key, .. } = &asking.stage else { return Ok(()) };
+    pub(crate) fn on_card_answer(
+        &mut self,
+        number: u32,
+        answer: &Result<RelayAnswer, Unreachable>,
+    ) -> Result<(), EngineError> {
+        let Some(mut asking) = self.asking(number)? else {
+            return Ok(());
+        };
+        let AskStage::Fetching { blob: id, key, .. } = &asking.stage else {
+            return Ok(());
+        };
         let bytes = match answer {
             Ok(RelayAnswer::Blob { bytes, .. }) => bytes,
-            Ok(RelayAnswer::Denied) => return self.fail_asking(number, "the invitation is not at its relay any more"),
+            Ok(RelayAnswer::Denied) => {
+                return self.fail_asking(number, "the invitation is not at its relay any more");
+            }
             _ => {
                 self.retry_asking(number, &mut asking);
                 return Ok(());
@@ -183,7 +261,10 @@ impl Turn<'_> {
                 self.make_contact_box(number, relay)?;
             }
         }
-        self.memory.timers.set(Timer::Ask { contact: number }, self.now.mono_ms + BOX_WAIT_MS);
+        self.memory.timers.set(
+            Timer::Ask { contact: number },
+            self.now.mono_ms + BOX_WAIT_MS,
+        );
         self.go_on_asking(number)
     }
 
@@ -192,19 +273,39 @@ impl Turn<'_> {
     /// A hello that named none is said once more with it: otherwise an owner who cannot dial us could not answer.
     pub(crate) fn go_on_asking(&mut self, number: u32) -> Result<(), EngineError> {
         let stage = self.asking(number)?.map(|asking| asking.stage);
-        let wanting = matches!(stage, Some(AskStage::Preparing | AskStage::Asking { direct_only: true, .. }));
-        if wanting && self.reply_capability(number)?.is_some() { self.seal_hello(number) } else { Ok(()) }
+        let wanting = matches!(
+            stage,
+            Some(
+                AskStage::Preparing
+                    | AskStage::Asking {
+                        direct_only: true,
+                        ..
+                    }
+            )
+        );
+        if wanting && self.reply_capability(number)?.is_some() {
+            self.seal_hello(number)
+        } else {
+            Ok(())
+        }
     }
 
     /// Goes on with a hello of the process before.
     pub(crate) fn resume_asking(&mut self, number: u32) -> Result<(), EngineError> {
-        let preparing = self.asking(number)?.is_some_and(|asking| asking.stage == AskStage::Preparing);
+        let preparing = self
+            .asking(number)?
+            .is_some_and(|asking| asking.stage == AskStage::Preparing);
         let pause = if preparing { BOX_WAIT_MS } else { 0 };
-        self.memory.timers.set(Timer::Ask { contact: number }, self.now.mono_ms + pause);
+        self.memory
+            .timers
+            .set(Timer::Ask { contact: number }, self.now.mono_ms + pause);
         self.go_on_asking(number)
     }
 
-    fn reply_capability(&self, number: u32) -> Result<Option<comptoir_protocol::capability::Capability>, EngineError> {
+    fn reply_capability(
+        &self,
+        number: u32,
+    ) -> Result<Option<comptoir_protocol::capability::Capability>, EngineError> {
         for own_box in self.contact(number)?.boxes {
             if let Some(row) = self.box_row(own_box)?
                 && let Some(capability) = self.capability_of(&row)?
@@ -217,17 +318,26 @@ impl Turn<'_> {
 
     /// Writes and seals the hello; from here on every try sends these bytes.
     fn seal_hello(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
+        let Some(mut asking) = self.asking(number)? else {
+            return Ok(());
+        };
         let contact = self.contact(number)?;
         let persona = self.persona(contact.persona)?;
         let reply = self.reply_capability(number)?;
-        let door = contact.card.as_ref().and_then(|card| card.verify_ignoring_expiry().ok()).and_then(|card| card.card.front_door.clone());
-        let Some(door) = door else { return self.fail_asking(number, "the card has no front door") };
+        let door = contact
+            .card
+            .as_ref()
+            .and_then(|card| card.verify_ignoring_expiry().ok())
+            .and_then(|card| card.card.front_door.clone());
+        let Some(door) = door else {
+            return self.fail_asking(number, "the card has no front door");
+        };
         let bundle = self.ensure_card(contact.persona)?;
         let leaf = self.leaf(&persona);
         let seed = self.seed();
         let package = key_package(&leaf, self.now.wall_ms + PACKAGE_MS, seed);
-        let (key_package, secret) = package.map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let (key_package, secret) =
+            package.map_err(|error| EngineError::Crypto(error.to_string()))?;
         let direct_only = reply.is_none();
         let hello = Hello {
             card: bundle.card,
@@ -254,15 +364,25 @@ impl Turn<'_> {
         };
         packages.push(secret.to_bytes().to_vec());
         asking.stored.clear();
-        asking.stage = AskStage::Asking { sealed, hash, mid, packages, direct_only };
+        asking.stage = AskStage::Asking {
+            sealed,
+            hash,
+            mid,
+            packages,
+            direct_only,
+        };
         self.put_asking(number, &asking);
         self.say_hello(number)
     }
 
     /// Puts the sealed hello at the door, on the way that is open.
     pub(crate) fn say_hello(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
-        let AskStage::Asking { sealed, .. } = &asking.stage else { return Ok(()) };
+        let Some(mut asking) = self.asking(number)? else {
+            return Ok(());
+        };
+        let AskStage::Asking { sealed, .. } = &asking.stage else {
+            return Ok(());
+        };
         let sealed = Sealed(sealed.clone());
         let contact = self.contact(number)?;
         if !self.memory.timers.is_set(Timer::Ask { contact: number }) {
@@ -284,12 +404,29 @@ impl Turn<'_> {
     }
 
     pub(crate) fn say_hello_by_relay(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(asking) = self.asking(number)? else { return Ok(()) };
-        let AskStage::Asking { .. } = &asking.stage else { return Ok(()) };
+        let Some(asking) = self.asking(number)? else {
+            return Ok(());
+        };
+        let AskStage::Asking { .. } = &asking.stage else {
+            return Ok(());
+        };
         let contact = self.contact(number)?;
-        let Some(card) = contact.card.as_ref().and_then(|card| card.verify_ignoring_expiry().ok()) else { return Ok(()) };
-        let routes: Vec<_> = card.card.front_door_routes().map(|(relay, sid)| (relay.clone(), sid)).collect();
-        for (relay, sid) in routes.iter().filter(|(relay, _)| !asking.stored.contains(&relay.key)) {
+        let Some(card) = contact
+            .card
+            .as_ref()
+            .and_then(|card| card.verify_ignoring_expiry().ok())
+        else {
+            return Ok(());
+        };
+        let routes: Vec<_> = card
+            .card
+            .front_door_routes()
+            .map(|(relay, sid)| (relay.clone(), sid))
+            .collect();
+        for (relay, sid) in routes
+            .iter()
+            .filter(|(relay, _)| !asking.stored.contains(&relay.key))
+        {
             let under_way = self.memory.calls.iter().any(|(_, pending)| {
                 pending.relay == relay.key && matches!(pending.call, Call::Hello { contact } | Call::Puzzle { contact } if contact == number)
             });
@@ -297,20 +434,57 @@ impl Turn<'_> {
                 continue;
             }
             match asking.token.clone() {
-                Some(token) => self.put_hello(number, &asking, relay.key, Admission::Token(token))?,
-                None => self.call(relay, RelayRequest::Puzzle { sid: *sid }, None, Call::Puzzle { contact: number }),
+                Some(token) => {
+                    self.put_hello(number, &asking, relay.key, Admission::Token(token))?
+                }
+                None => self.call(
+                    relay,
+                    RelayRequest::Puzzle { sid: *sid },
+                    None,
+                    Call::Puzzle { contact: number },
+                ),
             }
         }
         Ok(())
     }
 
-    fn put_hello(&mut self, number: u32, asking: &Asking, relay: RelayKey, admission: Admission) -> Result<(), EngineError> {
-        let AskStage::Asking { sealed, mid, .. } = &asking.stage else { return Ok(()) };
+    fn put_hello(
+        &mut self,
+        number: u32,
+        asking: &Asking,
+        relay: RelayKey,
+        admission: Admission,
+    ) -> Result<(), EngineError> {
+        let AskStage::Asking { sealed, mid, .. } = &asking.stage else {
+            return Ok(());
+        };
         let contact = self.contact(number)?;
-        let Some(card) = contact.card.as_ref().and_then(|card| card.verify_ignoring_expiry().ok()) else { return Ok(()) };
-        let Some((relay, sid)) = card.card.front_door_routes().find(|(door, _)| door.key == relay) else { return Ok(()) };
-        let request = RelayRequest::PutOpen { sid, mid: *mid, blob: sealed.clone(), admission };
-        self.call(&relay.clone(), request, None, Call::Hello { contact: number });
+        let Some(card) = contact
+            .card
+            .as_ref()
+            .and_then(|card| card.verify_ignoring_expiry().ok())
+        else {
+            return Ok(());
+        };
+        let Some((relay, sid)) = card
+            .card
+            .front_door_routes()
+            .find(|(door, _)| door.key == relay)
+        else {
+            return Ok(());
+        };
+        let request = RelayRequest::PutOpen {
+            sid,
+            mid: *mid,
+            blob: sealed.clone(),
+            admission,
+        };
+        self.call(
+            &relay.clone(),
+            request,
+            None,
+            Call::Hello { contact: number },
+        );
         Ok(())
     }
 
@@ -320,12 +494,19 @@ impl Turn<'_> {
         number: u32,
         answer: &Result<RelayAnswer, Unreachable>,
     ) -> Result<(), EngineError> {
-        let Ok(RelayAnswer::PuzzleSet(puzzle)) = answer else { return self.on_hello_answer(relay, number, answer) };
-        let Some(asking) = self.asking(number)? else { return Ok(()) };
+        let Ok(RelayAnswer::PuzzleSet(puzzle)) = answer else {
+            return self.on_hello_answer(relay, number, answer);
+        };
+        let Some(asking) = self.asking(number)? else {
+            return Ok(());
+        };
         let solution: Option<PuzzleSolution> = puzzle.solve_step(0, PUZZLE_STEPS_MAX);
         match solution {
             Some(solution) => self.put_hello(number, &asking, relay, Admission::Puzzle(solution)),
-            None => self.fail_asking(number, "the front door asks for more work than a hello is worth"),
+            None => self.fail_asking(
+                number,
+                "the front door asks for more work than a hello is worth",
+            ),
         }
     }
 
@@ -335,7 +516,9 @@ impl Turn<'_> {
         number: u32,
         answer: &Result<RelayAnswer, Unreachable>,
     ) -> Result<(), EngineError> {
-        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
+        let Some(mut asking) = self.asking(number)? else {
+            return Ok(());
+        };
         match answer {
             Ok(RelayAnswer::Stored { .. } | RelayAnswer::Duplicate) => {
                 if !asking.stored.contains(&relay) {
@@ -346,7 +529,8 @@ impl Turn<'_> {
             }
             Ok(RelayAnswer::Denied) => {
                 let contact = self.contact(number)?;
-                let other_ways = !asking.stored.is_empty() || !contact.endpoints.is_empty() || asking.tries < 2;
+                let other_ways =
+                    !asking.stored.is_empty() || !contact.endpoints.is_empty() || asking.tries < 2;
                 if other_ways {
                     return Ok(());
                 }
@@ -362,12 +546,16 @@ impl Turn<'_> {
         let first = self.config.retry_first_ms * 2;
         let pause = (first << asking.tries.min(16)).min(self.config.retry_longest_ms);
         let pause = self.jittered(pause);
-        self.memory.timers.set(Timer::Ask { contact: number }, self.now.mono_ms + pause);
+        self.memory
+            .timers
+            .set(Timer::Ask { contact: number }, self.now.mono_ms + pause);
     }
 
     /// Time to say hello again.
     pub(crate) fn on_ask_due(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(mut asking) = self.asking(number)? else { return Ok(()) };
+        let Some(mut asking) = self.asking(number)? else {
+            return Ok(());
+        };
         let old = asking.made_ms.saturating_add(ASK_MS) < self.now.wall_ms;
         if old && asking.tries >= ASK_TRIES_MIN {
             return self.fail_asking(number, "nobody answered the hello");
@@ -382,7 +570,9 @@ impl Turn<'_> {
                 self.fetch_card(number)
             }
             // No relay of ours answered: ask for a direct answer, if we can be had.
-            AskStage::Preparing if !self.own_endpoints(contact.persona).is_empty() => self.seal_hello(number),
+            AskStage::Preparing if !self.own_endpoints(contact.persona).is_empty() => {
+                self.seal_hello(number)
+            }
             AskStage::Preparing => {
                 self.retry_asking(number, &mut asking);
                 self.go_on_asking(number)
@@ -403,12 +593,20 @@ impl Turn<'_> {
         contact.standing = Standing::Failed;
         self.put_contact(number, &contact);
         self.stop_asking(number);
-        self.event(Event::HelloFailed { persona: contact.persona, contact: number, why: why.to_owned() });
+        self.event(Event::HelloFailed {
+            persona: contact.persona,
+            contact: number,
+            why: why.to_owned(),
+        });
         Ok(())
     }
 
     /// An invite token as the owner of the door checks it.
-    pub(crate) fn token_holds(&self, token: &Signed<InviteToken>, owner: comptoir_protocol::id::PublicKey) -> Option<InviteToken> {
+    pub(crate) fn token_holds(
+        &self,
+        token: &Signed<InviteToken>,
+        owner: comptoir_protocol::id::PublicKey,
+    ) -> Option<InviteToken> {
         let token = token.clone().verify().ok()?.signed_by(&owner).ok()?;
         (token.not_after_ms > self.now.wall_ms).then(|| token.into_inner())
     }

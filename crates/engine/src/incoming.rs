@@ -41,7 +41,12 @@ enum Taken {
 
 impl Turn<'_> {
     /// Takes a parcel in.
-    pub(crate) fn on_parcel(&mut self, parcel: Parcel, source: Source, bytes: usize) -> Result<(), EngineError> {
+    pub(crate) fn on_parcel(
+        &mut self,
+        parcel: Parcel,
+        source: Source,
+        bytes: usize,
+    ) -> Result<(), EngineError> {
         match &parcel.content {
             ParcelContent::Acknowledgement(vector) => {
                 let vector = vector.clone();
@@ -71,7 +76,13 @@ impl Turn<'_> {
         }
     }
 
-    fn on_application(&mut self, parcel: Parcel, id: ThreadId, source: Source, bytes: usize) -> Result<(), EngineError> {
+    fn on_application(
+        &mut self,
+        parcel: Parcel,
+        id: ThreadId,
+        source: Source,
+        bytes: usize,
+    ) -> Result<(), EngineError> {
         let Some(number) = self.memory.threads.get(&id).copied() else {
             return self.hold_for_welcome(parcel, id, source, bytes);
         };
@@ -84,9 +95,17 @@ impl Turn<'_> {
                 return Ok(());
             }
         };
-        let from_elsewhere = matches!(source, Source::Box { contact, .. } if Some(contact) != loaded.thread.contact);
-        let author = loaded.thread.authors.iter().position(|author| author.device == parcel.author).filter(|at| *at > 0);
-        let Some(author) = author.filter(|_| !contact.blocked && !from_elsewhere && parcel.sequence > 0) else {
+        let from_elsewhere =
+            matches!(source, Source::Box { contact, .. } if Some(contact) != loaded.thread.contact);
+        let author = loaded
+            .thread
+            .authors
+            .iter()
+            .position(|author| author.device == parcel.author)
+            .filter(|at| *at > 0);
+        let Some(author) =
+            author.filter(|_| !contact.blocked && !from_elsewhere && parcel.sequence > 0)
+        else {
             // A reflected envelope of our own ends here too: this device is the first author.
             self.memory.counters.envelopes_refused += 1;
             self.put_thread(loaded);
@@ -115,7 +134,9 @@ impl Turn<'_> {
             self.put_thread(loaded);
             self.hold(parcel, id, source, bytes, HELD_PER_THREAD_MAX);
             let due = self.now.mono_ms + ORDER_WAIT_MS;
-            self.memory.timers.set_if_unset(Timer::Order { thread: number }, due);
+            self.memory
+                .timers
+                .set_if_unset(Timer::Order { thread: number }, due);
             return Ok(());
         }
         let mut next = parcel.sequence;
@@ -124,7 +145,9 @@ impl Turn<'_> {
         let device = parcel.author;
         loop {
             next += 1;
-            let Some(held) = self.take_held(id, device.0, next) else { break };
+            let Some(held) = self.take_held(id, device.0, next) else {
+                break;
+            };
             self.take_in(&mut loaded, &contact, author, &held.parcel, held.source)?;
         }
         self.put_thread(loaded);
@@ -134,10 +157,21 @@ impl Turn<'_> {
     /// Counts one more envelope of a contact; false when its period is used up.
     fn within_terms(&mut self, contact: u32) -> bool {
         let period_ms = u64::from(GRANT_PERIOD_S) * 1000;
-        let (begun, taken) = self.memory.taken.get(&contact).copied().unwrap_or((self.now.mono_ms, 0));
-        let (begun, taken) = if begun + period_ms <= self.now.mono_ms { (self.now.mono_ms, 0) } else { (begun, taken) };
+        let (begun, taken) = self
+            .memory
+            .taken
+            .get(&contact)
+            .copied()
+            .unwrap_or((self.now.mono_ms, 0));
+        let (begun, taken) = if begun + period_ms <= self.now.mono_ms {
+            (self.now.mono_ms, 0)
+        } else {
+            (begun, taken)
+        };
         let within = taken < self.config.contact_envelopes_max;
-        self.memory.taken.insert(contact, (begun, taken + u32::from(within)));
+        self.memory
+            .taken
+            .insert(contact, (begun, taken + u32::from(within)));
         within
     }
 
@@ -156,7 +190,15 @@ impl Turn<'_> {
         let last = author.service.have.last();
         if mutant!(self.config, TellsTwice) && last > 0 {
             let (author, lane) = (author.device, Lane::Service);
-            self.event(Event::MessagesReceived { persona, thread, author, lane, from: last, to: last, late: false });
+            self.event(Event::MessagesReceived {
+                persona,
+                thread,
+                author,
+                lane,
+                from: last,
+                to: last,
+                late: false,
+            });
         }
     }
 
@@ -190,8 +232,13 @@ impl Turn<'_> {
         parcel: &Parcel,
         source: Source,
     ) -> Result<Taken, EngineError> {
-        let ParcelContent::Envelope(envelope) = &parcel.content else { return Ok(Taken::Refused(RefusalReason::Malformed)) };
-        if loaded.thread.authors[author].envelopes.contains(parcel.sequence) {
+        let ParcelContent::Envelope(envelope) = &parcel.content else {
+            return Ok(Taken::Refused(RefusalReason::Malformed));
+        };
+        if loaded.thread.authors[author]
+            .envelopes
+            .contains(parcel.sequence)
+        {
             self.memory.counters.duplicates += 1;
             return Ok(Taken::Done);
         }
@@ -226,7 +273,9 @@ impl Turn<'_> {
         }
         let bound = envelope.authenticated_data();
         let mls = self.mls(loaded)?;
-        let Ok(opened) = mls.decrypt(&envelope.bytes, &bound) else { return Ok(Err(RefusalReason::Malformed)) };
+        let Ok(opened) = mls.decrypt(&envelope.bytes, &bound) else {
+            return Ok(Err(RefusalReason::Malformed));
+        };
         loaded.lag += 1;
         if opened.author.account != contact.account || opened.author.device != parcel.author {
             return Ok(Err(RefusalReason::Malformed));
@@ -268,13 +317,21 @@ impl Turn<'_> {
         let late = first <= last;
         if !join_chain(&mut track, batch, device) {
             self.memory.counters.chains_broken += 1;
-            self.event(Event::ChainBroken { persona, thread, author: device, sequence: first });
+            self.event(Event::ChainBroken {
+                persona,
+                thread,
+                author: device,
+                sequence: first,
+            });
         }
         *loaded.thread.authors[author].track_mut(lane) = track;
         self.read_heads(loaded, batch)?;
         let height = self.height_of(loaded, batch)?;
         loaded.thread.height_seen = loaded.thread.height_seen.max(height);
-        let held_back = lane == Lane::Promotion || self.lane_of(source).is_some_and(|box_lane| box_lane != parcel_lane);
+        let held_back = lane == Lane::Promotion
+            || self
+                .lane_of(source)
+                .is_some_and(|box_lane| box_lane != parcel_lane);
         let (silent, shown) = self.read_bodies(loaded, batch);
         let placed = Placed {
             author: u16::try_from(author).map_err(|_| EngineError::Exhausted("authors"))?,
@@ -309,20 +366,46 @@ impl Turn<'_> {
         let late = from <= last;
         if late {
             self.memory.counters.gaps_filled += 1;
-            self.event(Event::GapFilled { persona, thread, author, lane, from, to });
+            self.event(Event::GapFilled {
+                persona,
+                thread,
+                author,
+                lane,
+                from,
+                to,
+            });
         } else if from > last + 1 {
             self.memory.counters.gaps_seen += 1;
-            self.event(Event::GapSeen { persona, thread, author, lane, from: last + 1, to: from - 1 });
+            self.event(Event::GapSeen {
+                persona,
+                thread,
+                author,
+                lane,
+                from: last + 1,
+                to: from - 1,
+            });
         }
         if held_back {
             self.memory.counters.held_back += 1;
             loaded.thread.held_back += shown;
             if let Some(contact) = loaded.thread.contact {
-                self.event(Event::HeldBack { persona, contact, count: loaded.thread.held_back });
+                self.event(Event::HeldBack {
+                    persona,
+                    contact,
+                    count: loaded.thread.held_back,
+                });
             }
         } else if shown > 0 {
             loaded.thread.unread += shown;
-            self.event(Event::MessagesReceived { persona, thread, author, lane, from, to, late });
+            self.event(Event::MessagesReceived {
+                persona,
+                thread,
+                author,
+                lane,
+                from,
+                to,
+                late,
+            });
         }
     }
 
@@ -343,15 +426,33 @@ impl Turn<'_> {
     fn height_of(&self, loaded: &Loaded, batch: &Batch) -> Result<u64, EngineError> {
         let mut largest = 0;
         for (device, lane, sequence) in &batch.heads {
-            let Some(author) = loaded.thread.authors.iter().position(|author| author.device == *device) else { continue };
+            let Some(author) = loaded
+                .thread
+                .authors
+                .iter()
+                .position(|author| author.device == *device)
+            else {
+                continue;
+            };
             let author = u16::try_from(author).map_err(|_| EngineError::Exhausted("authors"))?;
-            largest = largest.max(self.height_at(loaded.number, author, *lane, *sequence)?.unwrap_or(0));
+            largest = largest.max(
+                self.height_at(loaded.number, author, *lane, *sequence)?
+                    .unwrap_or(0),
+            );
         }
         Ok(largest.saturating_add(1))
     }
 
-    fn height_at(&self, thread: u32, author: u16, lane: Lane, sequence: u64) -> Result<Option<u64>, EngineError> {
-        Ok(self.batch_at(thread, author, lane, sequence)?.map(|(_, entry)| entry.height))
+    fn height_at(
+        &self,
+        thread: u32,
+        author: u16,
+        lane: Lane,
+        sequence: u64,
+    ) -> Result<Option<u64>, EngineError> {
+        Ok(self
+            .batch_at(thread, author, lane, sequence)?
+            .map(|(_, entry)| entry.height))
     }
 
     /// Where a message's batch lies: its last sequence and its entry.
@@ -362,9 +463,18 @@ impl Turn<'_> {
         lane: Lane,
         sequence: u64,
     ) -> Result<Option<(u64, SequenceEntry)>, EngineError> {
-        let prefix = Key::of(key::SEQUENCE).u32(thread).u16(author).u8(lane_byte(lane));
-        let rows = self.scan(Scan::all(prefix.clone()).starting_at(prefix.u64(sequence)).limited(1))?;
-        let Some((row_key, row)) = rows.first() else { return Ok(None) };
+        let prefix = Key::of(key::SEQUENCE)
+            .u32(thread)
+            .u16(author)
+            .u8(lane_byte(lane));
+        let rows = self.scan(
+            Scan::all(prefix.clone())
+                .starting_at(prefix.u64(sequence))
+                .limited(1),
+        )?;
+        let Some((row_key, row)) = rows.first() else {
+            return Ok(None);
+        };
         let entry: SequenceEntry = read_row(row_key, row)?;
         let to = key::u64_at(row_key, 8).unwrap_or(0);
         Ok((entry.from <= sequence).then_some((to, entry)))
@@ -374,7 +484,11 @@ impl Turn<'_> {
     /// or by us before the disk went back.
     fn read_heads(&mut self, loaded: &mut Loaded, batch: &Batch) -> Result<(), EngineError> {
         let own = &loaded.thread.authors[0];
-        let ahead = batch.heads.iter().filter(|head| head.0 == own.device).find(|head| head.2 > own.track(head.1).sealed);
+        let ahead = batch
+            .heads
+            .iter()
+            .filter(|head| head.0 == own.device)
+            .find(|head| head.2 > own.track(head.1).sealed);
         match ahead {
             Some(head) => {
                 let ours = own.track(head.1).sealed;
@@ -398,7 +512,10 @@ impl Turn<'_> {
             let mut contact = self.contact(number)?;
             contact.needs_newer += 1;
             self.put_contact(number, &contact);
-            self.event(Event::NeedsNewer { persona: contact.persona, contact: number });
+            self.event(Event::NeedsNewer {
+                persona: contact.persona,
+                contact: number,
+            });
         }
         Ok(())
     }
@@ -419,11 +536,17 @@ fn join_chain(track: &mut Track, batch: &Batch, author: comptoir_protocol::id::D
     } else if let Some(at) = track.tips.iter().position(|tip| tip.sequence == first - 1) {
         sound &= track.tips.remove(at).chain == batch.previous;
     } else {
-        track.expected.push(Tip { sequence: first - 1, chain: batch.previous });
+        track.expected.push(Tip {
+            sequence: first - 1,
+            chain: batch.previous,
+        });
     }
     match track.expected.iter().position(|tip| tip.sequence == to) {
         Some(at) => sound &= track.expected.remove(at).chain == after,
-        None => track.tips.push(Tip { sequence: to, chain: after }),
+        None => track.tips.push(Tip {
+            sequence: to,
+            chain: after,
+        }),
     }
     sound
 }

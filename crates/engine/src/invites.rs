@@ -24,23 +24,54 @@ const INVITES_MAX: usize = 1_000;
 
 impl Turn<'_> {
     /// `Command::Invite`.
-    pub(crate) fn on_invite(&mut self, persona: u16, expires_s: u64, uses: u32, as_ref: bool) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_invite(
+        &mut self,
+        persona: u16,
+        expires_s: u64,
+        uses: u32,
+        as_ref: bool,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         if self.scan(Scan::all(Key::of(key::INVITE)))?.len() >= INVITES_MAX {
-            return Ok(Err(Refusal::Full { what: "invites".into(), max: INVITES_MAX as u64 }));
+            return Ok(Err(Refusal::Full {
+                what: "invites".into(),
+                max: INVITES_MAX as u64,
+            }));
         }
         let bundle = self.ensure_card(persona)?;
-        let card = bundle.verify_ignoring_expiry().map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let card = bundle
+            .verify_ignoring_expiry()
+            .map_err(|error| EngineError::Crypto(error.to_string()))?;
         if card.card.front_door_routes().next().is_none() && card.card.direct.is_empty() {
             return Ok(Err(Refusal::NotReachable));
         }
         let id = self.random();
-        let expires_ms = self.now.wall_ms.saturating_add(expires_s.saturating_mul(1000)).min(card.card.expires_ms);
+        let expires_ms = self
+            .now
+            .wall_ms
+            .saturating_add(expires_s.saturating_mul(1000))
+            .min(card.card.expires_ms);
         let owner = BoxOwnerKey::from_secret(self.persona(persona)?.front_owner.expose());
-        let token = owner.sign(&InviteToken { id, not_after_ms: expires_ms, uses });
-        let invitation = Invitation { bundle, token: Some(token), ticket: None };
+        let token = owner.sign(&InviteToken {
+            id,
+            not_after_ms: expires_ms,
+            uses,
+        });
+        let invitation = Invitation {
+            bundle,
+            token: Some(token),
+            ticket: None,
+        };
         let number = self.next_number(|meta| &mut meta.invite)?;
-        let mut invite =
-            Invite { persona, id, expires_ms, uses_left: uses, link: String::new(), blob: None, blob_id: None, relay: None };
+        let mut invite = Invite {
+            persona,
+            id,
+            expires_ms,
+            uses_left: uses,
+            link: String::new(),
+            blob: None,
+            blob_id: None,
+            relay: None,
+        };
         let link = if as_ref {
             match self.reference(persona, &invitation, &mut invite)? {
                 Some(link) => link,
@@ -52,21 +83,42 @@ impl Turn<'_> {
         invite.link = link.to_string();
         self.put(Key::of(key::INVITE).u32(number), &invite);
         self.put_blob(number)?;
-        Ok(Ok(Answer::Invite { invite: number, link: invite.link }))
+        Ok(Ok(Answer::Invite {
+            invite: number,
+            link: invite.link,
+        }))
     }
 
     /// Seals the invitation for a relay; the link then only says where it lies.
-    fn reference(&mut self, persona: u16, invitation: &Invitation, invite: &mut Invite) -> Result<Option<InviteLink>, EngineError> {
+    fn reference(
+        &mut self,
+        persona: u16,
+        invitation: &Invitation,
+        invite: &mut Invite,
+    ) -> Result<Option<InviteLink>, EngineError> {
         let account = self.persona(persona)?.account;
         for (number, relay) in self.relays_of(persona)? {
-            let address = relay.descriptor.addresses.iter().find(|address| address.len() <= REF_LINK_ADDRESS_BYTES_MAX);
-            let (Some(address), Some(_)) = (address.cloned(), self.front_door_at(persona, number)?) else { continue };
+            let address = relay
+                .descriptor
+                .addresses
+                .iter()
+                .find(|address| address.len() <= REF_LINK_ADDRESS_BYTES_MAX);
+            let (Some(address), Some(_)) = (address.cloned(), self.front_door_at(persona, number)?)
+            else {
+                continue;
+            };
             let key = BlobSeed(self.random());
             let (blob, bytes) = blob::seal_under(key.cipher_key().expose(), &invitation.to_bytes());
             invite.blob = Some(bytes);
             invite.blob_id = Some(blob);
             invite.relay = Some(relay.descriptor.key);
-            let reference = InviteReference { relay: relay.descriptor.key, address, account, blob, key };
+            let reference = InviteReference {
+                relay: relay.descriptor.key,
+                address,
+                account,
+                blob,
+                key,
+            };
             return Ok(Some(InviteLink::Ref(reference)));
         }
         Ok(None)
@@ -74,37 +126,77 @@ impl Turn<'_> {
 
     /// Leaves an invitation at its relay; called again until it is there.
     pub(crate) fn put_blob(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(invite) = self.load::<Invite>(Key::of(key::INVITE).u32(number))? else { return Ok(()) };
-        let (Some(bytes), Some(blob), Some(relay)) = (invite.blob, invite.blob_id, invite.relay) else { return Ok(()) };
-        let found = self.relays_of(invite.persona)?.into_iter().find(|(_, row)| row.descriptor.key == relay);
-        let Some((relay_number, row)) = found else { return Ok(()) };
-        let Some(ids) = self.front_door_at(invite.persona, relay_number)? else { return Ok(()) };
-        let expires_s = u32::try_from(invite.expires_ms.saturating_sub(self.now.wall_ms) / 1000).unwrap_or(u32::MAX);
+        let Some(invite) = self.load::<Invite>(Key::of(key::INVITE).u32(number))? else {
+            return Ok(());
+        };
+        let (Some(bytes), Some(blob), Some(relay)) = (invite.blob, invite.blob_id, invite.relay)
+        else {
+            return Ok(());
+        };
+        let found = self
+            .relays_of(invite.persona)?
+            .into_iter()
+            .find(|(_, row)| row.descriptor.key == relay);
+        let Some((relay_number, row)) = found else {
+            return Ok(());
+        };
+        let Some(ids) = self.front_door_at(invite.persona, relay_number)? else {
+            return Ok(());
+        };
+        let expires_s = u32::try_from(invite.expires_ms.saturating_sub(self.now.wall_ms) / 1000)
+            .unwrap_or(u32::MAX);
         let total_bytes = bytes.len() as u64;
-        let request = RelayRequest::BlobPut { right: BlobRight::Owner(ids.rid), blob, total_bytes, offset: 0, bytes, expires_s };
+        let request = RelayRequest::BlobPut {
+            right: BlobRight::Owner(ids.rid),
+            blob,
+            total_bytes,
+            offset: 0,
+            bytes,
+            expires_s,
+        };
         let signer = self.persona(invite.persona)?.front_owner;
-        self.call(&row.descriptor, request, Some(signer), Call::Blob { invite: number });
+        self.call(
+            &row.descriptor,
+            request,
+            Some(signer),
+            Call::Blob { invite: number },
+        );
         Ok(())
     }
 
-    pub(crate) fn on_blob_answer(&mut self, number: u32, answer: &Result<RelayAnswer, Unreachable>) -> Result<(), EngineError> {
+    pub(crate) fn on_blob_answer(
+        &mut self,
+        number: u32,
+        answer: &Result<RelayAnswer, Unreachable>,
+    ) -> Result<(), EngineError> {
         let row = Key::of(key::INVITE).u32(number);
-        let Some(mut invite) = self.load::<Invite>(row.clone())? else { return Ok(()) };
+        let Some(mut invite) = self.load::<Invite>(row.clone())? else {
+            return Ok(());
+        };
         if let Ok(RelayAnswer::Ok | RelayAnswer::Stored { .. } | RelayAnswer::Duplicate) = answer {
             invite.blob = None;
             self.put(row, &invite);
         } else {
             let pause = self.jittered(self.config.retry_first_ms * 2);
-            self.memory.timers.set(Timer::Blob { invite: number }, self.now.mono_ms + pause);
+            self.memory
+                .timers
+                .set(Timer::Blob { invite: number }, self.now.mono_ms + pause);
         }
         Ok(())
     }
 
     /// `Command::RevokeInvite`: its token opens nothing here any more. A relay still counts it until it expires, and the
     /// hello it lets through is refused here.
-    pub(crate) fn on_revoke_invite(&mut self, persona: u16, number: u32) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_revoke_invite(
+        &mut self,
+        persona: u16,
+        number: u32,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         let row = Key::of(key::INVITE).u32(number);
-        match self.load::<Invite>(row.clone())?.filter(|invite| invite.persona == persona) {
+        match self
+            .load::<Invite>(row.clone())?
+            .filter(|invite| invite.persona == persona)
+        {
             Some(_) => {
                 self.delete(row);
                 Ok(Ok(Answer::Done))
@@ -120,10 +212,11 @@ impl Turn<'_> {
             if invite.expires_ms <= self.now.wall_ms {
                 self.delete(row_key);
             } else if let (Some(number), true) = (u32_at(&row_key, 1), invite.blob.is_some()) {
-                self.memory.timers.set_if_unset(Timer::Blob { invite: number }, self.now.mono_ms);
+                self.memory
+                    .timers
+                    .set_if_unset(Timer::Blob { invite: number }, self.now.mono_ms);
             }
         }
         Ok(())
     }
 }
-

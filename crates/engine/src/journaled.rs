@@ -16,7 +16,10 @@ pub(crate) struct Journaled<K, V> {
 
 impl<K, V> Default for Journaled<K, V> {
     fn default() -> Self {
-        Journaled { map: BTreeMap::new(), undo: Vec::new() }
+        Journaled {
+            map: BTreeMap::new(),
+            undo: Vec::new(),
+        }
     }
 }
 
@@ -52,7 +55,10 @@ impl<K: Ord + Clone, V: Clone> Journaled<K, V> {
         self.map.iter()
     }
 
-    pub(crate) fn range(&self, range: impl RangeBounds<K>) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+    pub(crate) fn range(
+        &self,
+        range: impl RangeBounds<K>,
+    ) -> impl DoubleEndedIterator<Item = (&K, &V)> {
         self.map.range(range)
     }
 

@@ -72,7 +72,11 @@ impl Engine {
     /// Opens the engine over what a store holds. Costs one read of every contact, thread and box.
     pub fn open(config: Config, view: &impl View) -> Result<Self, EngineError> {
         let memory = open::recall(view, &config)?;
-        Ok(Engine { config, memory, cache: ThreadCache::default() })
+        Ok(Engine {
+            config,
+            memory,
+            cache: ThreadCache::default(),
+        })
     }
 
     /// Decides what follows from `input`.
@@ -89,7 +93,11 @@ impl Engine {
     ) -> Result<Step, EngineError> {
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
-        let Engine { config, memory, cache } = self;
+        let Engine {
+            config,
+            memory,
+            cache,
+        } = self;
         let result = step(Turn::new(config, memory, cache, view, now, seed), input);
         match result {
             Ok(step) => {
@@ -117,7 +125,12 @@ impl Engine {
 fn step(mut turn: Turn<'_>, input: Input) -> Result<Step, EngineError> {
     match input {
         Input::Opened { endpoint } => turn.on_opened(endpoint)?,
-        Input::Command { id, persona, command, idempotency } => turn.on_command(id, persona, &command, idempotency.as_ref())?,
+        Input::Command {
+            id,
+            persona,
+            command,
+            idempotency,
+        } => turn.on_command(id, persona, &command, idempotency.as_ref())?,
         Input::PeerConnected { peer } => turn.on_peer_connected(peer)?,
         Input::PeerDisconnected { peer } => turn.on_peer_disconnected(peer)?,
         Input::DialFailed { peer } => turn.on_dial_failed(peer)?,

@@ -103,26 +103,56 @@ pub(crate) struct BoxLink {
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     /// A deposit of an outbox row.
-    Put { contact: u32, thread: u32, envelope: u64 },
+    Put {
+        contact: u32,
+        thread: u32,
+        envelope: u64,
+    },
     /// A deposit of an acknowledgement.
-    PutAck { thread: u32 },
+    PutAck {
+        thread: u32,
+    },
     /// A hello at a front door.
-    Hello { contact: u32 },
+    Hello {
+        contact: u32,
+    },
     /// The front door's puzzle.
-    Puzzle { contact: u32 },
+    Puzzle {
+        contact: u32,
+    },
     /// The card behind a short link.
-    Card { contact: u32 },
+    Card {
+        contact: u32,
+    },
     /// A blob for an invite.
-    Blob { invite: u32 },
-    Create { own_box: u32 },
-    Grant { own_box: u32 },
-    Revoke { own_box: u32 },
-    Delete { own_box: u32 },
-    Stock { own_box: u32 },
+    Blob {
+        invite: u32,
+    },
+    Create {
+        own_box: u32,
+    },
+    Grant {
+        own_box: u32,
+    },
+    Revoke {
+        own_box: u32,
+    },
+    Delete {
+        own_box: u32,
+    },
+    Stock {
+        own_box: u32,
+    },
     Subscribe,
-    Fetch { rid: Rid },
+    Fetch {
+        rid: Rid,
+    },
     Ack,
-    Boot { relay: u32, expected: u64, next: u64 },
+    Boot {
+        relay: u32,
+        expected: u64,
+        next: u64,
+    },
 }
 
 /// A call on its way.
@@ -135,8 +165,16 @@ pub(crate) struct Pending {
 /// Where a parcel came from, and so who waits for its confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    Peer { peer: PeerKey, number: u64 },
-    Box { rid: Rid, sequence: u64, contact: u32, lane: Lane },
+    Peer {
+        peer: PeerKey,
+        number: u64,
+    },
+    Box {
+        rid: Rid,
+        sequence: u64,
+        contact: u32,
+        lane: Lane,
+    },
 }
 
 /// An envelope that waits for the ones before it, or for its thread.

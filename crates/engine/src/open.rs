@@ -23,21 +23,30 @@ use crate::turn::{Turn, read_row};
 pub(crate) fn recall(view: &dyn View, config: &Config) -> Result<Memory, EngineError> {
     let mut memory = Memory::default();
     let newest = view.scan(Scan::all(Key::of(key::EVENT)).reversed().limited(1))?;
-    memory.numbers.event = newest.first().and_then(|(row_key, _)| u64_at(row_key, 1)).map_or(1, |newest| newest + 1);
+    memory.numbers.event = newest
+        .first()
+        .and_then(|(row_key, _)| u64_at(row_key, 1))
+        .map_or(1, |newest| newest + 1);
     for (row_key, row) in view.scan(Scan::all(Key::of(key::CONTACT)))? {
         if mutant!(config, PassesOverDamage) && read_row::<Contact>(&row_key, &row).is_err() {
             continue;
         }
         let contact: Contact = read_row(&row_key, &row)?;
-        let Some(number) = u32_at(&row_key, 1) else { continue };
-        memory.contacts.insert((contact.persona, contact.account), number);
+        let Some(number) = u32_at(&row_key, 1) else {
+            continue;
+        };
+        memory
+            .contacts
+            .insert((contact.persona, contact.account), number);
         for peer in contact.peers().filter(|_| contact.persona == MAIN) {
             memory.peer_contacts.insert((peer, number), ());
         }
     }
     for (row_key, row) in view.scan(Scan::all(Key::of(key::THREAD)))? {
         let thread: Thread = read_row(&row_key, &row)?;
-        let Some(number) = u32_at(&row_key, 1) else { continue };
+        let Some(number) = u32_at(&row_key, 1) else {
+            continue;
+        };
         memory.threads.insert(thread.id, number);
         if let Some(contact) = thread.contact.filter(|_| thread.outbox_count > 0) {
             memory.deliveries.insert(contact, Default::default());
@@ -66,19 +75,34 @@ fn recall_boxes(view: &dyn View, memory: &mut Memory) -> Result<(), EngineError>
     }
     for (row_key, row) in view.scan(Scan::all(Key::of(key::BOX)))? {
         let own_box: OwnBox = read_row(&row_key, &row)?;
-        let (Some(number), Some(relay), Some(ids)) = (u32_at(&row_key, 1), relays.get(&own_box.relay), own_box.ids) else { continue };
+        let (Some(number), Some(relay), Some(ids)) =
+            (u32_at(&row_key, 1), relays.get(&own_box.relay), own_box.ids)
+        else {
+            continue;
+        };
         if own_box.purpose == Purpose::Boot {
             if own_box.stage == BoxStage::Ready {
                 memory.boot_boxes.insert(own_box.relay, number);
             }
             continue;
         }
-        if matches!(own_box.stage, BoxStage::Ready | BoxStage::Deleting | BoxStage::Granting) {
-            let link = BoxLink { own_box: number, relay: *relay, after: 0, fetching: false, again: false };
+        if matches!(
+            own_box.stage,
+            BoxStage::Ready | BoxStage::Deleting | BoxStage::Granting
+        ) {
+            let link = BoxLink {
+                own_box: number,
+                relay: *relay,
+                after: 0,
+                fetching: false,
+                again: false,
+            };
             memory.boxes.insert(ids.rid, link);
         }
         if own_box.purpose == Purpose::FrontDoor && own_box.stage == BoxStage::Ready {
-            memory.doors.insert((own_box.persona, own_box.relay), number);
+            memory
+                .doors
+                .insert((own_box.persona, own_box.relay), number);
         }
     }
     Ok(())
@@ -104,22 +128,36 @@ impl Turn<'_> {
         for (number, _) in self.own_relays()? {
             self.serve_relay(number)?;
         }
-        let asking: Vec<u32> = self.memory.asking.iter().map(|(contact, ())| *contact).collect();
+        let asking: Vec<u32> = self
+            .memory
+            .asking
+            .iter()
+            .map(|(contact, ())| *contact)
+            .collect();
         for contact in asking {
             self.resume_asking(contact)?;
         }
-        let waiting: Vec<u32> = self.memory.deliveries.iter().map(|(contact, _)| *contact).collect();
+        let waiting: Vec<u32> = self
+            .memory
+            .deliveries
+            .iter()
+            .map(|(contact, _)| *contact)
+            .collect();
         for contact in waiting {
             self.push_outbox(contact)?;
         }
         for (row_key, row) in self.scan(Scan::all(Key::of(key::INVITE)))? {
             let invite: Invite = read_row(&row_key, &row)?;
             if let Some(invite) = u32_at(&row_key, 1).filter(|_| invite.blob.is_some()) {
-                self.memory.timers.set(Timer::Blob { invite }, self.now.mono_ms);
+                self.memory
+                    .timers
+                    .set(Timer::Blob { invite }, self.now.mono_ms);
             }
         }
         self.memory.timers.set(Timer::Delete, self.now.mono_ms);
-        self.memory.timers.set(Timer::Sweep, self.now.mono_ms + 1_000);
+        self.memory
+            .timers
+            .set(Timer::Sweep, self.now.mono_ms + 1_000);
         Ok(())
     }
 
@@ -133,13 +171,25 @@ impl Turn<'_> {
         meta.kinds = kinds;
         self.put(Key::of(key::META), &meta);
         for (row_key, _) in self.scan(Scan::all(Key::of(key::UNKNOWN)))? {
-            let (Some(thread), Some(arrival)) = (u32_at(&row_key, 1), u64_at(&row_key, 5)) else { continue };
+            let (Some(thread), Some(arrival)) = (u32_at(&row_key, 1), u64_at(&row_key, 5)) else {
+                continue;
+            };
             let mut still_unknown = false;
             for (_, part) in self.parts(thread, arrival)? {
                 for item in &part.items {
-                    let message = Message { kind: item.kind, body: item.body.clone() };
+                    let message = Message {
+                        kind: item.kind,
+                        body: item.body.clone(),
+                    };
                     let body = Body::from_message(&message, &self.config.kinds);
-                    still_unknown |= item.kind != 0 && matches!(body, Ok(Body { content: Content::Unknown { .. }, .. }));
+                    still_unknown |= item.kind != 0
+                        && matches!(
+                            body,
+                            Ok(Body {
+                                content: Content::Unknown { .. },
+                                ..
+                            })
+                        );
                 }
             }
             if !still_unknown {
@@ -154,7 +204,9 @@ impl Turn<'_> {
         // Bounded, so that a step stays one: what is left is due at once.
         const TIMERS_PER_STEP: usize = 64;
         for _ in 0..TIMERS_PER_STEP {
-            let Some(timer) = self.memory.timers.take_due(self.now.mono_ms) else { return Ok(()) };
+            let Some(timer) = self.memory.timers.take_due(self.now.mono_ms) else {
+                return Ok(());
+            };
             match timer {
                 Timer::Direct { contact } => self.on_direct_overdue(contact)?,
                 Timer::Dial { contact } => self.push_outbox_if_any(contact)?,

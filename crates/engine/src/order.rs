@@ -17,8 +17,19 @@ const HELD_UNKNOWN_MAX: usize = 64;
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 impl Turn<'_> {
-    pub(crate) fn hold_for_welcome(&mut self, parcel: Parcel, id: ThreadId, source: Source, bytes: usize) -> Result<(), EngineError> {
-        let waiting = self.memory.held.iter().filter(|((thread, _, _), _)| !self.memory.threads.contains(thread)).count();
+    pub(crate) fn hold_for_welcome(
+        &mut self,
+        parcel: Parcel,
+        id: ThreadId,
+        source: Source,
+        bytes: usize,
+    ) -> Result<(), EngineError> {
+        let waiting = self
+            .memory
+            .held
+            .iter()
+            .filter(|((thread, _, _), _)| !self.memory.threads.contains(thread))
+            .count();
         if waiting < HELD_UNKNOWN_MAX && self.is_asking() {
             self.hold(parcel, id, source, bytes, HELD_UNKNOWN_MAX);
         } else {
@@ -28,8 +39,19 @@ impl Turn<'_> {
         Ok(())
     }
 
-    pub(crate) fn hold(&mut self, parcel: Parcel, id: ThreadId, source: Source, bytes: usize, count_max: usize) {
-        let waiting = self.memory.held.range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX)).count();
+    pub(crate) fn hold(
+        &mut self,
+        parcel: Parcel,
+        id: ThreadId,
+        source: Source,
+        bytes: usize,
+        count_max: usize,
+    ) {
+        let waiting = self
+            .memory
+            .held
+            .range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX))
+            .count();
         let full = waiting >= count_max || self.memory.numbers.held_bytes + bytes > HELD_BYTES_MAX;
         if full && !mutant!(self.config, HoldsWithoutBound) {
             self.memory.counters.order_full += 1;
@@ -41,14 +63,26 @@ impl Turn<'_> {
             self.confirm(source);
         }
         let key = (id, parcel.author.0, parcel.sequence);
-        if let Some(other) = self.memory.held.insert(key, Held { parcel, source, bytes }) {
+        if let Some(other) = self.memory.held.insert(
+            key,
+            Held {
+                parcel,
+                source,
+                bytes,
+            },
+        ) {
             // The same number came twice, from two ways or with two contents: the older waits no more, unconfirmed.
             self.memory.numbers.held_bytes -= other.bytes;
             self.postpone(other.source);
         }
     }
 
-    pub(crate) fn take_held(&mut self, id: ThreadId, author: [u8; 32], sequence: u64) -> Option<Held> {
+    pub(crate) fn take_held(
+        &mut self,
+        id: ThreadId,
+        author: [u8; 32],
+        sequence: u64,
+    ) -> Option<Held> {
         let held = self.memory.held.remove(&(id, author, sequence))?;
         self.memory.numbers.held_bytes -= held.bytes;
         Some(held)
@@ -58,15 +92,30 @@ impl Turn<'_> {
     pub(crate) fn on_order_due(&mut self, number: u32) -> Result<(), EngineError> {
         let mut loaded = self.take_thread(number)?;
         let id = loaded.thread.id;
-        let keys: Vec<_> = self.memory.held.range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX)).map(|(key, _)| *key).collect();
+        let keys: Vec<_> = self
+            .memory
+            .held
+            .range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX))
+            .map(|(key, _)| *key)
+            .collect();
         let contact = match loaded.thread.contact {
             Some(contact) => self.contact(contact)?,
             None => return Ok(()),
         };
         for (id, device, sequence) in keys {
-            let Some(held) = self.take_held(id, device, sequence) else { continue };
-            match loaded.thread.authors.iter().position(|author| author.device.0 == device).filter(|at| *at > 0) {
-                Some(author) => self.take_in(&mut loaded, &contact, author, &held.parcel, held.source)?,
+            let Some(held) = self.take_held(id, device, sequence) else {
+                continue;
+            };
+            match loaded
+                .thread
+                .authors
+                .iter()
+                .position(|author| author.device.0 == device)
+                .filter(|at| *at > 0)
+            {
+                Some(author) => {
+                    self.take_in(&mut loaded, &contact, author, &held.parcel, held.source)?
+                }
                 None => self.refuse(held.source, RefusalReason::Denied),
             }
         }
@@ -76,7 +125,11 @@ impl Turn<'_> {
 
     /// What waited for a thread that is there now.
     pub(crate) fn release_held(&mut self, number: u32, id: ThreadId) -> Result<(), EngineError> {
-        let waiting = self.memory.held.range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX)).count();
+        let waiting = self
+            .memory
+            .held
+            .range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX))
+            .count();
         if waiting > 0 {
             self.on_order_due(number)?;
         }

@@ -27,7 +27,13 @@ const TRIES_MIN: u32 = 8;
 
 impl Turn<'_> {
     /// Adds a row. The thread is to be given back, then [`Turn::push_outbox`] called.
-    pub(crate) fn put_outbox(&mut self, loaded: &mut Loaded, envelope: u64, body: &OutboxBody, mut state: OutboxState) {
+    pub(crate) fn put_outbox(
+        &mut self,
+        loaded: &mut Loaded,
+        envelope: u64,
+        body: &OutboxBody,
+        mut state: OutboxState,
+    ) {
         let row = Key::of(key::OUTBOX_BODY).u32(loaded.number).u64(envelope);
         let bytes = match body {
             OutboxBody::Plain { batch } => batch.len() as u64,
@@ -44,8 +50,13 @@ impl Turn<'_> {
     /// Sends what can be sent now, on the way that is open.
     pub(crate) fn push_outbox(&mut self, number: u32) -> Result<(), EngineError> {
         let contact = self.contact(number)?;
-        let Some(thread) = contact.thread else { return Ok(()) };
-        if contact.blocked || contact.standing != Standing::Talking || self.memory.cloned.contains(&contact.persona) {
+        let Some(thread) = contact.thread else {
+            return Ok(());
+        };
+        if contact.blocked
+            || contact.standing != Standing::Talking
+            || self.memory.cloned.contains(&contact.persona)
+        {
             return Ok(());
         }
         if self.memory.deliveries.get(&number).is_none() {
@@ -54,7 +65,12 @@ impl Turn<'_> {
         match self.connected_peer(number, &contact) {
             Some(peer) => {
                 self.push_direct(number, thread, peer)?;
-                if self.memory.deliveries.get(&number).is_some_and(|delivery| delivery.by_relay) {
+                if self
+                    .memory
+                    .deliveries
+                    .get(&number)
+                    .is_some_and(|delivery| delivery.by_relay)
+                {
                     self.push_relays(number, thread, &contact)?;
                 }
             }
@@ -71,13 +87,19 @@ impl Turn<'_> {
         }
         if !self.memory.timers.is_set(Timer::Outbox { contact: number }) {
             let due = self.retry_due(number, thread)?;
-            self.memory.timers.set(Timer::Outbox { contact: number }, due);
+            self.memory
+                .timers
+                .set(Timer::Outbox { contact: number }, due);
         }
         Ok(())
     }
 
     fn retry_due(&mut self, number: u32, thread: u32) -> Result<u64, EngineError> {
-        let tries = self.memory.deliveries.get(&number).map_or(0, |delivery| delivery.tries);
+        let tries = self
+            .memory
+            .deliveries
+            .get(&number)
+            .map_or(0, |delivery| delivery.tries);
         // Where the first row is stored or with the peer, only the acknowledgement is missing.
         let first = self.scan(Scan::all(Key::of(key::OUTBOX_STATE).u32(thread)).limited(1))?;
         let settled = match first.first() {
@@ -87,21 +109,38 @@ impl Turn<'_> {
             }
             None => false,
         };
-        let first_ms = if settled { STORED_RETRY_FIRST_MS } else { self.config.retry_first_ms };
-        let pause = first_ms.saturating_mul(1 << tries.min(20)).min(self.config.retry_longest_ms);
+        let first_ms = if settled {
+            STORED_RETRY_FIRST_MS
+        } else {
+            self.config.retry_first_ms
+        };
+        let pause = first_ms
+            .saturating_mul(1 << tries.min(20))
+            .min(self.config.retry_longest_ms);
         Ok(self.now.mono_ms + self.jittered(pause))
     }
 
-    pub(crate) fn is_delivered(&mut self, thread: u32, state: &OutboxState) -> Result<bool, EngineError> {
+    pub(crate) fn is_delivered(
+        &mut self,
+        thread: u32,
+        state: &OutboxState,
+    ) -> Result<bool, EngineError> {
         let loaded = self.take_thread(thread)?;
-        let delivered = loaded.thread.authors[0].track(state.lane).delivered.covers(state.from, state.to);
+        let delivered = loaded.thread.authors[0]
+            .track(state.lane)
+            .delivered
+            .covers(state.from, state.to);
         self.put_thread(loaded);
         Ok(delivered)
     }
 
     /// Goes on with a contact's outbox if there is something in it.
     pub(crate) fn push_outbox_if_any(&mut self, contact: u32) -> Result<(), EngineError> {
-        if self.memory.deliveries.contains(&contact) { self.push_outbox(contact) } else { Ok(()) }
+        if self.memory.deliveries.contains(&contact) {
+            self.push_outbox(contact)
+        } else {
+            Ok(())
+        }
     }
 
     /// The other side's signed word covers these messages: its rows go.
@@ -115,7 +154,10 @@ impl Turn<'_> {
             let more = rows.len() == ROWS_PER_STEP;
             let before = gone.len();
             gone.extend(rows.into_iter().filter(|(_, state)| {
-                state.cargo == Cargo::Welcome || loaded.thread.authors[0].track(state.lane).acked(state.from, state.to)
+                state.cargo == Cargo::Welcome
+                    || loaded.thread.authors[0]
+                        .track(state.lane)
+                        .acked(state.from, state.to)
             }));
             if !more || gone.len() == before {
                 break;
@@ -153,7 +195,12 @@ impl Turn<'_> {
         }
     }
 
-    pub(crate) fn drop_row(&mut self, thread: u32, envelope: u64, state: &OutboxState) -> Result<(), EngineError> {
+    pub(crate) fn drop_row(
+        &mut self,
+        thread: u32,
+        envelope: u64,
+        state: &OutboxState,
+    ) -> Result<(), EngineError> {
         let mut loaded = self.take_thread(thread)?;
         self.remove_row(&mut loaded, envelope, state);
         self.put_thread(loaded);
@@ -162,14 +209,18 @@ impl Turn<'_> {
 
     /// The direct way took too long.
     pub(crate) fn on_direct_overdue(&mut self, contact: u32) -> Result<(), EngineError> {
-        self.memory.deliveries.change(&contact, |delivery| delivery.by_relay = true);
+        self.memory
+            .deliveries
+            .change(&contact, |delivery| delivery.by_relay = true);
         self.push_outbox_if_any(contact)
     }
 
     /// Time to try everything again that is not acknowledged.
     pub(crate) fn on_outbox_retry(&mut self, number: u32) -> Result<(), EngineError> {
         let contact = self.contact(number)?;
-        let Some(thread) = contact.thread else { return Ok(()) };
+        let Some(thread) = contact.thread else {
+            return Ok(());
+        };
         self.give_up_old(number, thread, contact.persona)?;
         let loaded = self.take_thread(thread)?;
         let waiting = loaded.thread.outbox_count;
@@ -193,8 +244,12 @@ impl Turn<'_> {
 
     /// Frames of a thread that nobody confirmed: they are sent again.
     pub(crate) fn forget_flights(&mut self, thread: u32) {
-        let flying: Vec<(PeerKey, u64)> =
-            self.memory.flying.range((thread, 0)..=(thread, u64::MAX)).map(|(_, flight)| *flight).collect();
+        let flying: Vec<(PeerKey, u64)> = self
+            .memory
+            .flying
+            .range((thread, 0)..=(thread, u64::MAX))
+            .map(|(_, flight)| *flight)
+            .collect();
         for (peer, number) in flying {
             if let Some(flight) = self.memory.flights.get(&(peer, number)).copied() {
                 self.land(peer, number, flight);
@@ -203,7 +258,11 @@ impl Turn<'_> {
     }
 
     fn give_up_old(&mut self, number: u32, thread: u32, persona: u16) -> Result<(), EngineError> {
-        let tries = self.memory.deliveries.get(&number).map_or(0, |delivery| delivery.tries);
+        let tries = self
+            .memory
+            .deliveries
+            .get(&number)
+            .map_or(0, |delivery| delivery.tries);
         if tries < TRIES_MIN {
             return Ok(());
         }
@@ -215,15 +274,28 @@ impl Turn<'_> {
             self.drop_row(thread, envelope, &state)?;
             if state.cargo == Cargo::Messages {
                 let OutboxState { lane, from, to, .. } = state;
-                self.event(Event::NotDelivered { persona, thread, lane, from, to });
+                self.event(Event::NotDelivered {
+                    persona,
+                    thread,
+                    lane,
+                    from,
+                    to,
+                });
             }
         }
         Ok(())
     }
 
     /// Outbox rows of a thread, from an envelope number on.
-    pub(crate) fn outbox_states(&self, thread: u32, from: u64, limit: usize) -> Result<Vec<(u64, OutboxState)>, EngineError> {
-        let range = Scan::all(Key::of(key::OUTBOX_STATE).u32(thread)).starting_at(state_key(thread, from)).limited(limit);
+    pub(crate) fn outbox_states(
+        &self,
+        thread: u32,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, OutboxState)>, EngineError> {
+        let range = Scan::all(Key::of(key::OUTBOX_STATE).u32(thread))
+            .starting_at(state_key(thread, from))
+            .limited(limit);
         let rows = self.scan(range)?;
         rows.into_iter()
             .filter_map(|(row_key, row)| Some((u64_at(&row_key, 5)?, read_row(&row_key, &row))))

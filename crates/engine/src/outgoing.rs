@@ -3,12 +3,16 @@
 
 use comptoir_protocol::codec::Wire;
 use comptoir_protocol::deposit::{Parcel, ParcelContent};
-use comptoir_protocol::envelope::{Batch, Chain, Envelope, EnvelopeKind, Message, authenticated_data};
+use comptoir_protocol::envelope::{
+    Batch, Chain, Envelope, EnvelopeKind, Message, authenticated_data,
+};
 use comptoir_protocol::id::Lane;
 use comptoir_protocol::limits::{ENVELOPE_BYTES_MAX, ENVELOPE_MESSAGES_MAX};
 
 use crate::rows::key::{self, Key, lane_byte};
-use crate::rows::thread::{Cargo, Item, OutboxBody, OutboxState, PlaceEntry, RunPart, SequenceEntry, Tip};
+use crate::rows::thread::{
+    Cargo, Item, OutboxBody, OutboxState, PlaceEntry, RunPart, SequenceEntry, Tip,
+};
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::command::NewMessage;
 use crate::seam::error::EngineError;
@@ -55,14 +59,22 @@ impl Turn<'_> {
         lane: Lane,
         messages: &[NewMessage],
     ) -> Result<Result<Answer, Refusal>, EngineError> {
-        let Some(mut loaded) = self.thread_of(persona, thread)? else { return Ok(Err(Refusal::NoSuchThread)) };
-        let Some(contact) = loaded.thread.contact else { return Ok(Err(Refusal::NoSuchThread)) };
+        let Some(mut loaded) = self.thread_of(persona, thread)? else {
+            return Ok(Err(Refusal::NoSuchThread));
+        };
+        let Some(contact) = loaded.thread.contact else {
+            return Ok(Err(Refusal::NoSuchThread));
+        };
         if self.contact(contact)?.blocked {
             return Ok(Err(Refusal::Blocked));
         }
         if messages.is_empty() || messages.len() > ENVELOPE_MESSAGES_MAX {
             let (got, max) = (messages.len() as u64, ENVELOPE_MESSAGES_MAX as u64);
-            return Ok(Err(Refusal::TooLong { what: "a send".into(), got, max }));
+            return Ok(Err(Refusal::TooLong {
+                what: "a send".into(),
+                got,
+                max,
+            }));
         }
         if loaded.thread.outbox_bytes > self.config.outbox_bytes_max {
             let (waiting_bytes, max) = (loaded.thread.outbox_bytes, self.config.outbox_bytes_max);
@@ -72,7 +84,11 @@ impl Turn<'_> {
         for message in messages {
             match message.body.to_message() {
                 Ok(message) => wire.push(message),
-                Err(error) => return Ok(Err(Refusal::BadMessage { why: error.to_string() })),
+                Err(error) => {
+                    return Ok(Err(Refusal::BadMessage {
+                        why: error.to_string(),
+                    }));
+                }
             }
         }
         let (mut first, mut last) = (0, 0);
@@ -86,7 +102,13 @@ impl Turn<'_> {
         let author = loaded.thread.authors[0].device;
         self.put_thread(loaded);
         self.push_outbox(contact)?;
-        Ok(Ok(Answer::Sent { thread, author, lane, from: first, to: last }))
+        Ok(Ok(Answer::Sent {
+            thread,
+            author,
+            lane,
+            from: first,
+            to: last,
+        }))
     }
 
     /// Says something of the node's own to a contact: numbered, encrypted and delivered like any message, not shown.
@@ -112,16 +134,31 @@ impl Turn<'_> {
     ) -> Result<Appended, EngineError> {
         let heads = heads_seen(loaded);
         let boot = self.boot_number(loaded.thread.persona);
-        let height = loaded.thread.height_seen.checked_add(1).ok_or(EngineError::Exhausted("heights"))?;
+        let height = loaded
+            .thread
+            .height_seen
+            .checked_add(1)
+            .ok_or(EngineError::Exhausted("heights"))?;
         let own = &mut loaded.thread.authors[0];
         let device = own.device;
         let track = own.track_mut(lane);
         let first = track.have.last() + 1;
         let previous = track.tips.last().map_or(Chain::START, |tip| tip.chain);
-        let batch = Batch { lane, first_sequence: first, previous, heads, boot, sent_ms: self.now.wall_ms, messages };
+        let batch = Batch {
+            lane,
+            first_sequence: first,
+            previous,
+            heads,
+            boot,
+            sent_ms: self.now.wall_ms,
+            messages,
+        };
         let to = batch.last_sequence();
         let _ = track.have.insert_run(first, to);
-        track.tips = vec![Tip { sequence: to, chain: batch.chain_after(device) }];
+        track.tips = vec![Tip {
+            sequence: to,
+            chain: batch.chain_after(device),
+        }];
         let placed = Placed {
             author: 0,
             lane,
@@ -135,49 +172,115 @@ impl Turn<'_> {
             late: false,
         };
         self.place(loaded, &placed);
-        Ok(Appended { from: first, to, batch })
+        Ok(Appended {
+            from: first,
+            to,
+            batch,
+        })
     }
 
     /// Writes a batch into the history: its rows by arrival, an entry by place and one by sequence.
     pub(crate) fn place(&mut self, loaded: &mut Loaded, placed: &Placed<'_>) {
-        let Placed { author, lane, first, height, wall_ms, sent_ms, messages, silent, held_back, late } = *placed;
+        let Placed {
+            author,
+            lane,
+            first,
+            height,
+            wall_ms,
+            sent_ms,
+            messages,
+            silent,
+            held_back,
+            late,
+        } = *placed;
         let number = loaded.number;
         let arrival = loaded.thread.arrival_next;
         loaded.thread.arrival_next += 1;
         loaded.thread.last_ms = loaded.thread.last_ms.max(wall_ms);
         loaded.dirty = true;
-        let part = |from, items| RunPart { author, lane, from, wall_ms, items, held_back, late, height, sent_ms };
+        let part = |from, items| RunPart {
+            author,
+            lane,
+            from,
+            wall_ms,
+            items,
+            held_back,
+            late,
+            height,
+            sent_ms,
+        };
         let (mut items, mut bytes, mut from, mut parts) = (Vec::new(), 0, first, 0u16);
         for (sequence, (message, silent)) in (first..).zip(messages.iter().zip(silent)) {
             let size = message.body.len() + MESSAGE_ROOM_BYTES;
             if bytes + size > RUN_ROW_BYTES_MAX && !items.is_empty() {
-                self.put(run_key(number, arrival).u16(parts), &part(from, std::mem::take(&mut items)));
+                self.put(
+                    run_key(number, arrival).u16(parts),
+                    &part(from, std::mem::take(&mut items)),
+                );
                 (bytes, from, parts) = (0, sequence, parts + 1);
             }
             bytes += size;
-            items.push(Item { body: message.body.clone(), kind: message.kind, edited_ms: 0, silent: *silent });
+            items.push(Item {
+                body: message.body.clone(),
+                kind: message.kind,
+                edited_ms: 0,
+                silent: *silent,
+            });
         }
         self.put(run_key(number, arrival).u16(parts), &part(from, items));
         let to = first + messages.len() as u64 - 1;
         let rank = loaded.thread.authors[usize::from(author)].rank;
-        let by_place = Key::of(key::PLACE).u32(number).u64(height).u64(rank).u8(lane_byte(lane)).u64(first);
-        self.put(by_place, &PlaceEntry { arrival, to, author });
-        let by_sequence = Key::of(key::SEQUENCE).u32(number).u16(author).u8(lane_byte(lane)).u64(to);
-        self.put(by_sequence, &SequenceEntry { arrival, from: first, height });
+        let by_place = Key::of(key::PLACE)
+            .u32(number)
+            .u64(height)
+            .u64(rank)
+            .u8(lane_byte(lane))
+            .u64(first);
+        self.put(
+            by_place,
+            &PlaceEntry {
+                arrival,
+                to,
+                author,
+            },
+        );
+        let by_sequence = Key::of(key::SEQUENCE)
+            .u32(number)
+            .u16(author)
+            .u8(lane_byte(lane))
+            .u64(to);
+        self.put(
+            by_sequence,
+            &SequenceEntry {
+                arrival,
+                from: first,
+                height,
+            },
+        );
     }
 
     /// Puts a batch into the outbox: encrypted at once when no other copy of this device can be writing, else when that
     /// is known. The thread is to be given back.
-    fn enqueue_batch(&mut self, loaded: &mut Loaded, appended: Appended) -> Result<(), EngineError> {
-        let Appended { from, to, batch, .. } = appended;
+    fn enqueue_batch(
+        &mut self,
+        loaded: &mut Loaded,
+        appended: Appended,
+    ) -> Result<(), EngineError> {
+        let Appended {
+            from, to, batch, ..
+        } = appended;
         let envelope = loaded.thread.envelope_next;
         loaded.thread.envelope_next += 1;
         // What waits as plaintext goes first: an author's envelopes carry its messages in order.
         let in_turn = loaded.thread.authors[0].track(batch.lane).sealed + 1 == from;
         let body = if in_turn && self.may_encrypt(loaded) {
-            OutboxBody::Sealed { parcel: self.seal_batch(loaded, envelope, batch.lane, to, &batch.to_bytes())? }
+            OutboxBody::Sealed {
+                parcel: self.seal_batch(loaded, envelope, batch.lane, to, &batch.to_bytes())?,
+            }
         } else {
-            OutboxBody::Plain { batch: batch.to_bytes() }
+            OutboxBody::Plain {
+                batch: batch.to_bytes(),
+            }
         };
         let state = OutboxState {
             cargo: Cargo::Messages,
@@ -209,9 +312,24 @@ impl Turn<'_> {
         let mls = self.mls(loaded)?;
         let (parent, kind) = (mls.parent(), EnvelopeKind::Application);
         let bound = authenticated_data(thread, incarnation, parent, lane, kind);
-        let bytes = mls.encrypt(batch, &bound, seed).map_err(|error| EngineError::Crypto(error.to_string()))?;
-        let envelope = Envelope { thread, incarnation, parent, lane, kind, bytes };
-        Ok(Parcel { lane, author, sequence, content: ParcelContent::Envelope(envelope) }.to_bytes())
+        let bytes = mls
+            .encrypt(batch, &bound, seed)
+            .map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let envelope = Envelope {
+            thread,
+            incarnation,
+            parent,
+            lane,
+            kind,
+            bytes,
+        };
+        Ok(Parcel {
+            lane,
+            author,
+            sequence,
+            content: ParcelContent::Envelope(envelope),
+        }
+        .to_bytes())
     }
 }
 

@@ -26,7 +26,12 @@ impl Turn<'_> {
         link.dial_after_ms = 0;
         link.pending_in.clear();
         self.memory.peers.insert(peer, link);
-        self.send(peer, &PeerFrame::Greeting { versions: Versions::ours() });
+        self.send(
+            peer,
+            &PeerFrame::Greeting {
+                versions: Versions::ours(),
+            },
+        );
         for contact in self.contacts_at(peer) {
             self.on_contact_connected(contact)?;
         }
@@ -38,9 +43,15 @@ impl Turn<'_> {
         if self.memory.asking.contains(&number) {
             return self.say_hello(number);
         }
-        let Some(thread) = contact.thread.filter(|_| Self::is_open_to(&contact)) else { return Ok(()) };
+        let Some(thread) = contact.thread.filter(|_| Self::is_open_to(&contact)) else {
+            return Ok(());
+        };
         // Each side says what it has: what was lost shows, and a clone too.
-        let pause_over = self.memory.acked_ms.get(&thread).is_none_or(|last| last + 1_000 <= self.now.mono_ms);
+        let pause_over = self
+            .memory
+            .acked_ms
+            .get(&thread)
+            .is_none_or(|last| last + 1_000 <= self.now.mono_ms);
         let mut loaded = self.take_thread(thread)?;
         if pause_over {
             self.acknowledge(&mut loaded)?;
@@ -64,7 +75,12 @@ impl Turn<'_> {
             link.pending_in.clear();
             link.dial_after_ms = now + pause;
         });
-        let lost: Vec<_> = self.memory.flights.range((peer, 0)..=(peer, u64::MAX)).map(|((_, number), flight)| (*number, *flight)).collect();
+        let lost: Vec<_> = self
+            .memory
+            .flights
+            .range((peer, 0)..=(peer, u64::MAX))
+            .map(|((_, number), flight)| (*number, *flight))
+            .collect();
         for (number, flight) in lost {
             self.land(peer, number, flight);
         }
@@ -73,7 +89,9 @@ impl Turn<'_> {
             self.memory.peers.remove(&peer);
         }
         for contact in contacts {
-            self.memory.deliveries.change(&contact, |delivery| delivery.next_direct = 0);
+            self.memory
+                .deliveries
+                .change(&contact, |delivery| delivery.next_direct = 0);
             if self.memory.deliveries.contains(&contact) {
                 self.memory.timers.set(Timer::Dial { contact }, now + pause);
                 self.push_outbox(contact)?;
@@ -83,7 +101,11 @@ impl Turn<'_> {
     }
 
     pub(crate) fn on_dial_failed(&mut self, peer: PeerKey) -> Result<(), EngineError> {
-        let failures = self.memory.peers.get(&peer).map_or(0, |link| link.dial_failures);
+        let failures = self
+            .memory
+            .peers
+            .get(&peer)
+            .map_or(0, |link| link.dial_failures);
         let pause = (self.config.retry_first_ms << failures.min(16)).min(REDIAL_LONGEST_MS);
         let pause = self.jittered(pause);
         let now = self.now.mono_ms;
@@ -96,7 +118,9 @@ impl Turn<'_> {
             if self.memory.asking.contains(&contact) {
                 self.say_hello_by_relay(contact)?;
             }
-            self.memory.deliveries.change(&contact, |delivery| delivery.by_relay = true);
+            self.memory
+                .deliveries
+                .change(&contact, |delivery| delivery.by_relay = true);
             if self.memory.deliveries.contains(&contact) {
                 self.memory.timers.set(Timer::Dial { contact }, now + pause);
                 self.push_outbox(contact)?;
@@ -107,7 +131,11 @@ impl Turn<'_> {
 
     /// The contacts that were seen to own a socket.
     pub(crate) fn contacts_at(&self, peer: PeerKey) -> Vec<u32> {
-        self.memory.peer_contacts.range((peer, 0)..=(peer, u32::MAX)).map(|((_, contact), ())| *contact).collect()
+        self.memory
+            .peer_contacts
+            .range((peer, 0)..=(peer, u32::MAX))
+            .map(|((_, contact), ())| *contact)
+            .collect()
     }
 
     pub(crate) fn on_frame(&mut self, peer: PeerKey, bytes: &[u8]) -> Result<(), EngineError> {
@@ -166,21 +194,38 @@ impl Turn<'_> {
         Some(source)
     }
 
-    fn on_refused(&mut self, peer: PeerKey, number: u64, reason: RefusalReason) -> Result<(), EngineError> {
+    fn on_refused(
+        &mut self,
+        peer: PeerKey,
+        number: u64,
+        reason: RefusalReason,
+    ) -> Result<(), EngineError> {
         self.memory.counters.refused_by_peer += 1;
-        let Some(flight) = self.memory.flights.get(&(peer, number)).copied() else { return Ok(()) };
+        let Some(flight) = self.memory.flights.get(&(peer, number)).copied() else {
+            return Ok(());
+        };
         self.land(peer, number, flight);
         let loaded = self.take_thread(flight.thread)?;
         let contact = loaded.thread.contact;
         self.put_thread(loaded);
         // Kept whatever the reason: only the signed acknowledgement or its age ends it. Busy is worth an early try.
         if let Some(contact) = contact
-            && matches!(reason, RefusalReason::Busy | RefusalReason::Waiting | RefusalReason::UnknownThread)
+            && matches!(
+                reason,
+                RefusalReason::Busy | RefusalReason::Waiting | RefusalReason::UnknownThread
+            )
         {
-            let tries = self.memory.deliveries.get(&contact).map_or(0, |delivery| delivery.tries);
-            let pause = (self.config.retry_first_ms << tries.min(16)).min(self.config.retry_longest_ms);
+            let tries = self
+                .memory
+                .deliveries
+                .get(&contact)
+                .map_or(0, |delivery| delivery.tries);
+            let pause =
+                (self.config.retry_first_ms << tries.min(16)).min(self.config.retry_longest_ms);
             let due = self.now.mono_ms + self.jittered(pause);
-            self.memory.timers.set_earlier(Timer::Outbox { contact }, due);
+            self.memory
+                .timers
+                .set_earlier(Timer::Outbox { contact }, due);
         }
         Ok(())
     }
@@ -189,10 +234,14 @@ impl Turn<'_> {
     pub(crate) fn confirm(&mut self, source: Source) {
         match source {
             Source::Peer { peer, number } => {
-                self.memory.peers.change(&peer, |link| link.pending_in.remove(&number));
+                self.memory
+                    .peers
+                    .change(&peer, |link| link.pending_in.remove(&number));
                 self.confirmed.insert(peer);
             }
-            Source::Box { rid, sequence, .. } => self.fetched.entry(rid).or_default().push(sequence),
+            Source::Box { rid, sequence, .. } => {
+                self.fetched.entry(rid).or_default().push(sequence)
+            }
         }
     }
 
@@ -215,8 +264,13 @@ impl Turn<'_> {
     /// Answers that share one frame a peer and one call a box, at the end of the step.
     pub(crate) fn flush_answers(&mut self) -> Result<(), EngineError> {
         for peer in std::mem::take(&mut self.confirmed) {
-            let Some(link) = self.memory.peers.get(&peer) else { continue };
-            let up_to = link.pending_in.first().map_or(link.last_in, |first| first - 1);
+            let Some(link) = self.memory.peers.get(&peer) else {
+                continue;
+            };
+            let up_to = link
+                .pending_in
+                .first()
+                .map_or(link.last_in, |first| first - 1);
             self.send(peer, &PeerFrame::Committed { up_to });
         }
         for (rid, sequences) in std::mem::take(&mut self.fetched) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Personas: the accounts of this node, their cards, and the keys of their front doors.
 
+use comptoir_crypto::account;
 use comptoir_crypto::keys::{DeviceKey, FrontDoorKey};
 use comptoir_crypto::mls::{ComptoirContext, Leaf, MlsThread, ThreadKind};
-use comptoir_crypto::account;
 use comptoir_protocol::id::{DeviceId, PublicKey, ThreadId};
 use comptoir_protocol::identity::{BoxRoute, CardBundle, ContactCard, Endpoint, FrontDoor};
 use comptoir_protocol::limits::{CARD_ENDPOINTS_MAX, NAME_BYTES_MAX};
@@ -37,24 +37,40 @@ const PERSONAS_MAX: u16 = 64;
 
 impl Turn<'_> {
     /// `Command::CreatePersona`: keys, device list and self thread; the phrase is not kept.
-    pub(crate) fn on_create_persona(&mut self, phrase: &Phrase, name: &str) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_create_persona(
+        &mut self,
+        phrase: &Phrase,
+        name: &str,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(Err(too_long("a name", name.len(), NAME_BYTES_MAX)));
         }
         let phrase = match comptoir_crypto::Phrase::parse(&phrase.0) {
             Ok(phrase) => phrase,
-            Err(error) => return Ok(Err(Refusal::BadPhrase { why: error.to_string() })),
+            Err(error) => {
+                return Ok(Err(Refusal::BadPhrase {
+                    why: error.to_string(),
+                }));
+            }
         };
         let root = phrase.root(0).public();
         let personas = self.personas()?;
         for (number, persona) in &personas {
-            let first_root = persona.proof.inception.clone().verify().map(|inception| inception.root);
+            let first_root = persona
+                .proof
+                .inception
+                .clone()
+                .verify()
+                .map(|inception| inception.root);
             if first_root == Ok(root) {
                 return Ok(Err(Refusal::AlreadyPersona { persona: *number }));
             }
         }
         if personas.len() >= usize::from(PERSONAS_MAX) {
-            return Ok(Err(Refusal::Full { what: "personas".into(), max: PERSONAS_MAX.into() }));
+            return Ok(Err(Refusal::Full {
+                what: "personas".into(),
+                max: PERSONAS_MAX.into(),
+            }));
         }
         let secrets = account::create(&phrase, self.now.wall_ms, &mut self.rng);
         let number = self.next_number(|meta| &mut meta.persona)?;
@@ -83,20 +99,30 @@ impl Turn<'_> {
         context.incarnation = 1;
         let leaf = self.leaf(&persona);
         let seed = self.seed();
-        let mls = MlsThread::create(context, &leaf, seed).map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let mls = MlsThread::create(context, &leaf, seed)
+            .map_err(|error| EngineError::Crypto(error.to_string()))?;
         let loaded = self.new_thread(self_thread, number, None, persona.device, mls);
         self.put_thread(loaded);
         self.memory.safe_personas.insert(number, ());
         self.state_setting(number, "name", Some(name))?;
         self.event(Event::PersonaCreated { persona: number });
-        Ok(Ok(Answer::Persona { persona: number, account: persona.account }))
+        Ok(Ok(Answer::Persona {
+            persona: number,
+            account: persona.account,
+        }))
     }
 
     /// A fresh leaf of this device for one thread.
     pub(crate) fn leaf(&mut self, persona: &Persona) -> Leaf {
         let device = DeviceKey::from_secret(persona.device_key.expose());
         let seed = self.seed();
-        Leaf::issue(&device, &persona.proof, &persona.certificate, &self.config.kinds.known(), &seed)
+        Leaf::issue(
+            &device,
+            &persona.proof,
+            &persona.certificate,
+            &self.config.kinds.known(),
+            &seed,
+        )
     }
 
     /// The record of a thread that was made or joined just now. It is to be given back with `put_thread`.
@@ -108,7 +134,11 @@ impl Turn<'_> {
         device: DeviceId,
         mls: MlsThread,
     ) -> Loaded {
-        let mut members: Vec<(DeviceId, PublicKey)> = mls.members().iter().map(|member| (member.device, member.leaf_key)).collect();
+        let mut members: Vec<(DeviceId, PublicKey)> = mls
+            .members()
+            .iter()
+            .map(|member| (member.device, member.leaf_key))
+            .collect();
         members.sort_unstable();
         // Ranks with room between them, in the order of device ids: a device that comes later finds its place.
         let room = u64::MAX / (members.len() as u64 + 1);
@@ -150,7 +180,13 @@ impl Turn<'_> {
         let seed = self.seed();
         let key = FrontDoorKey::generate(&seed);
         let made_ms = self.now.wall_ms;
-        FrontKey { id, secret: Secret::new(*key.to_secret()), public: key.public(), made_ms, last_card_ms: 0 }
+        FrontKey {
+            id,
+            secret: Secret::new(*key.to_secret()),
+            public: key.public(),
+            made_ms,
+            last_card_ms: 0,
+        }
     }
 
     /// The card as it should be now; issued anew when the one there is says something else or ends soon.
@@ -168,7 +204,10 @@ impl Turn<'_> {
         }
         persona.card_number += 1;
         persona.card_expires_ms = wanted.expires_ms;
-        let card = ContactCard { number: persona.card_number, ..wanted };
+        let card = ContactCard {
+            number: persona.card_number,
+            ..wanted
+        };
         if let Some(front_key) = persona.front_keys.last_mut() {
             front_key.last_card_ms = card.expires_ms;
         }
@@ -187,24 +226,35 @@ impl Turn<'_> {
     /// A new key every month; an old one goes when the last card that names it has expired.
     fn rotate_front_keys(&mut self, persona: &mut Persona) {
         let now = self.now.wall_ms;
-        let newest = persona.front_keys.last().map_or((0, 0), |newest| (newest.id, newest.made_ms));
+        let newest = persona
+            .front_keys
+            .last()
+            .map_or((0, 0), |newest| (newest.id, newest.made_ms));
         if newest.1.saturating_add(FRONT_KEY_MS) <= now {
             let front_key = self.new_front_key(newest.0 + 1);
             persona.front_keys.push(front_key);
         }
         let last = persona.front_keys.last().map_or(0, |newest| newest.id);
-        persona.front_keys.retain(|front_key| front_key.id == last || front_key.last_card_ms > now);
+        persona
+            .front_keys
+            .retain(|front_key| front_key.id == last || front_key.last_card_ms > now);
     }
 
     fn wanted_card(&self, number: u16, persona: &Persona) -> Result<ContactCard, EngineError> {
         let (mut relays, mut routes) = (Vec::new(), Vec::new());
         for (relay, row) in self.relays_of(number)? {
             if let Some(ids) = self.front_door_at(number, relay)? {
-                routes.push(BoxRoute { relay: row.descriptor.key, sid: ids.sid });
+                routes.push(BoxRoute {
+                    relay: row.descriptor.key,
+                    sid: ids.sid,
+                });
                 relays.push(row.descriptor);
             }
         }
-        let front_key = persona.front_keys.last().ok_or(EngineError::Exhausted("front-door keys"))?;
+        let front_key = persona
+            .front_keys
+            .last()
+            .ok_or(EngineError::Exhausted("front-door keys"))?;
         let now = self.now.wall_ms;
         let mut card = ContactCard {
             account: persona.account,
@@ -212,7 +262,11 @@ impl Turn<'_> {
             issued_ms: now,
             expires_ms: now + CARD_MS,
             name: persona.name.clone(),
-            front_door: Some(FrontDoor { hpke_key: front_key.public, key_id: front_key.id, routes }),
+            front_door: Some(FrontDoor {
+                hpke_key: front_key.public,
+                key_id: front_key.id,
+                routes,
+            }),
             relays,
             direct: self.own_endpoints(number),
             domain: None,
@@ -220,9 +274,15 @@ impl Turn<'_> {
         };
         // What does not fit is left out, the last addresses first: a shorter card reaches us, a refused one does not.
         while card.check().is_err() {
-            let addresses = card.direct.iter_mut().map(|endpoint| &mut endpoint.addresses);
-            let addresses = addresses.chain(card.relays.iter_mut().map(|relay| &mut relay.addresses));
-            let longest = addresses.max_by_key(|addresses| addresses.len()).filter(|addresses| addresses.len() > 1);
+            let addresses = card
+                .direct
+                .iter_mut()
+                .map(|endpoint| &mut endpoint.addresses);
+            let addresses =
+                addresses.chain(card.relays.iter_mut().map(|relay| &mut relay.addresses));
+            let longest = addresses
+                .max_by_key(|addresses| addresses.len())
+                .filter(|addresses| addresses.len() > 1);
             if longest.and_then(Vec::pop).is_none() && card.direct.pop().is_none() {
                 break;
             }
@@ -233,7 +293,11 @@ impl Turn<'_> {
     /// Where this node can be dialed, as far as this persona's contacts may know.
     pub(crate) fn own_endpoints(&self, persona: u16) -> Vec<Endpoint> {
         let endpoint = self.memory.endpoint.get(&()).filter(|_| persona == MAIN);
-        endpoint.into_iter().take(CARD_ENDPOINTS_MAX).cloned().collect()
+        endpoint
+            .into_iter()
+            .take(CARD_ENDPOINTS_MAX)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn personas(&self) -> Result<Vec<(u16, Persona)>, EngineError> {
@@ -260,17 +324,27 @@ impl Turn<'_> {
         let mut meta: Meta = self.load(Key::of(key::META))?.unwrap_or_default();
         let next = counter(&mut meta);
         let number = *next;
-        *next = N::try_from(number.into() + 1).map_err(|_| EngineError::Exhausted("a counter of rows"))?;
+        *next = N::try_from(number.into() + 1)
+            .map_err(|_| EngineError::Exhausted("a counter of rows"))?;
         self.put(Key::of(key::META), &meta);
         Ok(number)
     }
 }
 
 fn says_the_same(current: &ContactCard, wanted: &ContactCard) -> bool {
-    let plain = |card: &ContactCard| ContactCard { number: 0, issued_ms: 0, expires_ms: 0, ..card.clone() };
+    let plain = |card: &ContactCard| ContactCard {
+        number: 0,
+        issued_ms: 0,
+        expires_ms: 0,
+        ..card.clone()
+    };
     plain(current) == plain(wanted)
 }
 
 pub(crate) fn too_long(what: &str, got: usize, max: usize) -> Refusal {
-    Refusal::TooLong { what: what.into(), got: got as u64, max: max as u64 }
+    Refusal::TooLong {
+        what: what.into(),
+        got: got as u64,
+        max: max as u64,
+    }
 }

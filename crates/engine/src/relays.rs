@@ -27,22 +27,43 @@ const RELAY_RETRY_LONGEST_MS: u64 = 5 * 60 * 1000;
 
 impl Turn<'_> {
     /// Calls a relay.
-    pub(crate) fn call(&mut self, relay: &RelayDescriptor, request: RelayRequest, signer: Option<Secret>, purpose: Call) {
+    pub(crate) fn call(
+        &mut self,
+        relay: &RelayDescriptor,
+        request: RelayRequest,
+        signer: Option<Secret>,
+        purpose: Call,
+    ) {
         let call = self.memory.numbers.call;
         self.memory.numbers.call += 1;
-        let mut link = self.memory.relays.get(&relay.key).cloned().unwrap_or_default();
+        let mut link = self
+            .memory
+            .relays
+            .get(&relay.key)
+            .cloned()
+            .unwrap_or_default();
         link.calls += 1;
         self.memory.relays.insert(relay.key, link);
-        self.memory.calls.insert(call, Pending { relay: relay.key, call: purpose });
-        self.step.calls.push(RelayCall { relay: relay.clone(), call, request, signer });
+        self.memory.calls.insert(
+            call,
+            Pending {
+                relay: relay.key,
+                call: purpose,
+            },
+        );
+        self.step.calls.push(RelayCall {
+            relay: relay.clone(),
+            call,
+            request,
+            signer,
+        });
     }
 
     /// Whether a further call may be made now.
     pub(crate) fn relay_has_room(&self, relay: RelayKey) -> bool {
-        self.memory
-            .relays
-            .get(&relay)
-            .is_none_or(|link| link.calls < self.config.relay_calls_max && link.quiet_until_ms <= self.now.mono_ms)
+        self.memory.relays.get(&relay).is_none_or(|link| {
+            link.calls < self.config.relay_calls_max && link.quiet_until_ms <= self.now.mono_ms
+        })
     }
 
     pub(crate) fn on_relay(&mut self, relay: RelayKey, news: RelayNews) -> Result<(), EngineError> {
@@ -50,7 +71,12 @@ impl Turn<'_> {
             RelayNews::Up => self.on_relay_up(relay),
             RelayNews::Down => self.on_relay_down(relay),
             RelayNews::Pushed(RelayAnswer::News { rid, sequence }) => {
-                if self.memory.boxes.get(&rid).is_some_and(|link| link.relay == relay && sequence > link.after) {
+                if self
+                    .memory
+                    .boxes
+                    .get(&rid)
+                    .is_some_and(|link| link.relay == relay && sequence > link.after)
+                {
                     self.fetch_soon(relay, rid);
                     self.pump_fetches(relay)?;
                 }
@@ -58,7 +84,9 @@ impl Turn<'_> {
             }
             RelayNews::Pushed(_) => Ok(()),
             RelayNews::Answer { call, answer } => {
-                let Some(pending) = self.memory.calls.remove(&call) else { return Ok(()) };
+                let Some(pending) = self.memory.calls.remove(&call) else {
+                    return Ok(());
+                };
                 if pending.relay != relay {
                     return Ok(());
                 }
@@ -69,15 +97,25 @@ impl Turn<'_> {
         }
     }
 
-    fn note_answer(&mut self, relay: RelayKey, answer: &Result<RelayAnswer, Unreachable>) -> Result<(), EngineError> {
+    fn note_answer(
+        &mut self,
+        relay: RelayKey,
+        answer: &Result<RelayAnswer, Unreachable>,
+    ) -> Result<(), EngineError> {
         let now = self.now.mono_ms;
-        let failures = self.memory.relays.get(&relay).map_or(0, |link| link.failures);
+        let failures = self
+            .memory
+            .relays
+            .get(&relay)
+            .map_or(0, |link| link.failures);
         let pause = (self.config.retry_first_ms << failures.min(16)).min(RELAY_RETRY_LONGEST_MS);
         let pause = self.jittered(pause);
         self.memory.relays.change(&relay, |link| {
             link.calls = link.calls.saturating_sub(1);
             match answer {
-                Ok(RelayAnswer::Rate { retry_after_ms }) => link.quiet_until_ms = now + (*retry_after_ms).min(RELAY_RETRY_LONGEST_MS),
+                Ok(RelayAnswer::Rate { retry_after_ms }) => {
+                    link.quiet_until_ms = now + (*retry_after_ms).min(RELAY_RETRY_LONGEST_MS)
+                }
                 Ok(_) => {
                     link.failures = 0;
                     link.quiet_until_ms = 0;
@@ -97,10 +135,21 @@ impl Turn<'_> {
         }
     }
 
-    fn on_answer(&mut self, pending: Pending, answer: Result<RelayAnswer, Unreachable>) -> Result<(), EngineError> {
+    fn on_answer(
+        &mut self,
+        pending: Pending,
+        answer: Result<RelayAnswer, Unreachable>,
+    ) -> Result<(), EngineError> {
         let relay = pending.relay;
         match (pending.call, answer) {
-            (Call::Put { contact, thread, envelope }, answer) => self.on_put_answer(relay, contact, thread, envelope, &answer),
+            (
+                Call::Put {
+                    contact,
+                    thread,
+                    envelope,
+                },
+                answer,
+            ) => self.on_put_answer(relay, contact, thread, envelope, &answer),
             (Call::PutAck { thread }, answer) => self.on_ack_put_answer(thread, &answer),
             (Call::Hello { contact }, answer) => self.on_hello_answer(relay, contact, &answer),
             (Call::Puzzle { contact }, answer) => self.on_puzzle_answer(relay, contact, &answer),
@@ -120,11 +169,22 @@ impl Turn<'_> {
                 self.fetch_soon(relay, rid);
                 Ok(())
             }
-            (Call::Boot { relay, expected, next }, Ok(answer)) => self.on_boot_answer(relay, expected, next, &answer),
+            (
+                Call::Boot {
+                    relay,
+                    expected,
+                    next,
+                },
+                Ok(answer),
+            ) => self.on_boot_answer(relay, expected, next, &answer),
             (Call::Boot { .. }, Err(Unreachable)) => Ok(()),
-            (Call::Create { own_box } | Call::Grant { own_box } | Call::Revoke { own_box } | Call::Delete { own_box }, Err(Unreachable)) => {
-                self.retry_box(own_box)
-            }
+            (
+                Call::Create { own_box }
+                | Call::Grant { own_box }
+                | Call::Revoke { own_box }
+                | Call::Delete { own_box },
+                Err(Unreachable),
+            ) => self.retry_box(own_box),
         }
     }
 
@@ -135,12 +195,21 @@ impl Turn<'_> {
         link.quiet_until_ms = 0;
         self.memory.relays.insert(relay, link);
         self.tell_condition(relay, RelayCondition::Up)?;
-        for (number, _) in self.own_relays()?.into_iter().filter(|(_, row)| row.descriptor.key == relay) {
+        for (number, _) in self
+            .own_relays()?
+            .into_iter()
+            .filter(|(_, row)| row.descriptor.key == relay)
+        {
             self.serve_relay(number)?;
         }
         // What a contact lets us deposit there may go now.
-        let waiting: Vec<u32> =
-            self.memory.deliveries.iter().filter(|(_, delivery)| delivery.by_relay).map(|(contact, _)| *contact).collect();
+        let waiting: Vec<u32> = self
+            .memory
+            .deliveries
+            .iter()
+            .filter(|(_, delivery)| delivery.by_relay)
+            .map(|(contact, _)| *contact)
+            .collect();
         for contact in waiting {
             self.deposit_anew(contact);
             self.push_outbox(contact)?;
@@ -150,19 +219,35 @@ impl Turn<'_> {
 
     fn on_relay_down(&mut self, relay: RelayKey) -> Result<(), EngineError> {
         self.memory.relays.change(&relay, |link| link.up = false);
-        let rids: Vec<Rid> = self.memory.boxes.iter().filter(|(_, link)| link.relay == relay).map(|(rid, _)| *rid).collect();
+        let rids: Vec<Rid> = self
+            .memory
+            .boxes
+            .iter()
+            .filter(|(_, link)| link.relay == relay)
+            .map(|(rid, _)| *rid)
+            .collect();
         for rid in rids {
             self.memory.boxes.change(&rid, |link| link.fetching = false);
             self.fetch_soon(relay, rid);
         }
-        let lost: Vec<u64> = self.memory.calls.iter().filter(|(_, pending)| pending.relay == relay).map(|(call, _)| *call).collect();
+        let lost: Vec<u64> = self
+            .memory
+            .calls
+            .iter()
+            .filter(|(_, pending)| pending.relay == relay)
+            .map(|(call, _)| *call)
+            .collect();
         self.tell_condition(relay, RelayCondition::Down)?;
         let pause = self.jittered(self.config.retry_first_ms);
         let due = self.now.mono_ms + pause;
-        self.memory.relays.change(&relay, |link| link.quiet_until_ms = due);
+        self.memory
+            .relays
+            .change(&relay, |link| link.quiet_until_ms = due);
         for call in lost {
             if let Some(pending) = self.memory.calls.remove(&call) {
-                self.memory.relays.change(&relay, |link| link.calls = link.calls.saturating_sub(1));
+                self.memory
+                    .relays
+                    .change(&relay, |link| link.calls = link.calls.saturating_sub(1));
                 self.on_answer(pending, Err(Unreachable))?;
             }
         }
@@ -170,8 +255,14 @@ impl Turn<'_> {
     }
 
     fn retry_own_relays(&mut self, relay: RelayKey, due_ms: u64) -> Result<(), EngineError> {
-        for (number, _) in self.own_relays()?.into_iter().filter(|(_, row)| row.descriptor.key == relay) {
-            self.memory.timers.set_earlier(Timer::Relay { relay: number }, due_ms);
+        for (number, _) in self
+            .own_relays()?
+            .into_iter()
+            .filter(|(_, row)| row.descriptor.key == relay)
+        {
+            self.memory
+                .timers
+                .set_earlier(Timer::Relay { relay: number }, due_ms);
         }
         Ok(())
     }
@@ -192,16 +283,31 @@ impl Turn<'_> {
         Ok(relays)
     }
 
-    pub(crate) fn tell_condition(&mut self, key_of: RelayKey, condition: RelayCondition) -> Result<(), EngineError> {
-        let told = self.memory.relays.change(&key_of, |link| link.told.replace(condition));
+    pub(crate) fn tell_condition(
+        &mut self,
+        key_of: RelayKey,
+        condition: RelayCondition,
+    ) -> Result<(), EngineError> {
+        let told = self
+            .memory
+            .relays
+            .change(&key_of, |link| link.told.replace(condition));
         if told == Some(Some(condition)) {
             return Ok(());
         }
-        for (number, mut relay) in self.own_relays()?.into_iter().filter(|(_, row)| row.descriptor.key == key_of) {
+        for (number, mut relay) in self
+            .own_relays()?
+            .into_iter()
+            .filter(|(_, row)| row.descriptor.key == key_of)
+        {
             if relay.condition != condition {
                 relay.condition = condition;
                 self.put(Key::of(key::RELAY).u32(number), &relay);
-                self.event(Event::RelayChanged { persona: relay.persona, relay: key_of, condition });
+                self.event(Event::RelayChanged {
+                    persona: relay.persona,
+                    relay: key_of,
+                    condition,
+                });
             }
         }
         Ok(())
@@ -209,10 +315,16 @@ impl Turn<'_> {
 
     /// Does what one of our relays owes us or we owe it: boxes, subscription, boot number.
     pub(crate) fn serve_relay(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(number))? else { return Ok(()) };
+        let Some(mut relay) = self.load::<Relay>(Key::of(key::RELAY).u32(number))? else {
+            return Ok(());
+        };
         let key_of = relay.descriptor.key;
         if !self.relay_has_room(key_of) {
-            let quiet = self.memory.relays.get(&key_of).map_or(0, |link| link.quiet_until_ms);
+            let quiet = self
+                .memory
+                .relays
+                .get(&key_of)
+                .map_or(0, |link| link.quiet_until_ms);
             let due = quiet.max(self.now.mono_ms + self.config.retry_first_ms);
             self.memory.timers.set(Timer::Relay { relay: number }, due);
             return Ok(());
@@ -225,7 +337,13 @@ impl Turn<'_> {
             self.raise_boot(number, &mut relay);
         }
         self.subscribe(number, &relay);
-        let rids: Vec<Rid> = self.memory.boxes.iter().filter(|(_, link)| link.relay == key_of).map(|(rid, _)| *rid).collect();
+        let rids: Vec<Rid> = self
+            .memory
+            .boxes
+            .iter()
+            .filter(|(_, link)| link.relay == key_of)
+            .map(|(rid, _)| *rid)
+            .collect();
         for rid in rids {
             self.fetch_soon(key_of, rid);
         }
@@ -240,11 +358,17 @@ impl Turn<'_> {
         ticket: Option<&Signed<Ticket>>,
     ) -> Result<Result<Answer, Refusal>, EngineError> {
         let relays = self.relays_of(persona)?;
-        if relays.iter().any(|(_, relay)| relay.descriptor.key == descriptor.key) {
+        if relays
+            .iter()
+            .any(|(_, relay)| relay.descriptor.key == descriptor.key)
+        {
             return Ok(Err(Refusal::AlreadyRelay));
         }
         if relays.len() >= RELAYS_MAX {
-            return Ok(Err(Refusal::Full { what: "relays".into(), max: RELAYS_MAX as u64 }));
+            return Ok(Err(Refusal::Full {
+                what: "relays".into(),
+                max: RELAYS_MAX as u64,
+            }));
         }
         let number = self.next_number(|meta| &mut meta.relay)?;
         let relay = Relay {
@@ -256,7 +380,12 @@ impl Turn<'_> {
             boot_proposed: Vec::new(),
             reader: Secret::new(self.random()),
             // A relay that answers already, for a contact's sake or another persona's, is not told of again.
-            condition: self.memory.relays.get(&descriptor.key).and_then(|link| link.told).unwrap_or(RelayCondition::Down),
+            condition: self
+                .memory
+                .relays
+                .get(&descriptor.key)
+                .and_then(|link| link.told)
+                .unwrap_or(RelayCondition::Down),
         };
         self.put(Key::of(key::RELAY).u32(number), &relay);
         self.state_relay(persona, descriptor, true)?;
@@ -270,9 +399,18 @@ impl Turn<'_> {
     }
 
     /// `Command::RemoveRelay`: contacts are told inside the threads, then the boxes go.
-    pub(crate) fn on_remove_relay(&mut self, persona: u16, relay_key: RelayKey) -> Result<Result<Answer, Refusal>, EngineError> {
-        let found = self.relays_of(persona)?.into_iter().find(|(_, relay)| relay.descriptor.key == relay_key);
-        let Some((number, mut relay)) = found else { return Ok(Err(Refusal::NoSuchRelay)) };
+    pub(crate) fn on_remove_relay(
+        &mut self,
+        persona: u16,
+        relay_key: RelayKey,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
+        let found = self
+            .relays_of(persona)?
+            .into_iter()
+            .find(|(_, relay)| relay.descriptor.key == relay_key);
+        let Some((number, mut relay)) = found else {
+            return Ok(Err(Refusal::NoSuchRelay));
+        };
         relay.leaving = true;
         self.put(Key::of(key::RELAY).u32(number), &relay);
         self.state_relay(persona, &relay.descriptor, false)?;

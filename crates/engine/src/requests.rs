@@ -3,7 +3,9 @@
 
 use comptoir_crypto::hello as sealing;
 use comptoir_crypto::keys::FrontDoorKey;
-use comptoir_crypto::mls::{ComptoirContext, MlsThread, ThreadKind, VerifiedKeyPackage, verify_key_package};
+use comptoir_crypto::mls::{
+    ComptoirContext, MlsThread, ThreadKind, VerifiedKeyPackage, verify_key_package,
+};
 use comptoir_protocol::codec::Wire;
 use comptoir_protocol::deposit::{Parcel, ParcelContent};
 use comptoir_protocol::envelope::{Envelope, EnvelopeKind};
@@ -38,7 +40,11 @@ struct Stranger {
 
 impl Turn<'_> {
     /// A sealed hello came, from a front door or on a stream.
-    pub(crate) fn on_sealed_hello(&mut self, sealed: &[u8], source: Source) -> Result<(), EngineError> {
+    pub(crate) fn on_sealed_hello(
+        &mut self,
+        sealed: &[u8],
+        source: Source,
+    ) -> Result<(), EngineError> {
         let Some((number, persona, stranger)) = self.open_hello(sealed)? else {
             self.memory.counters.hellos_refused += 1;
             self.refuse(source, RefusalReason::Denied);
@@ -57,8 +63,13 @@ impl Turn<'_> {
                 Standing::Talking => {
                     self.memory.counters.duplicates += 1;
                     // Accepted already, and only now it says where the answer can go.
-                    if let Some(reply) = stranger.hello.reply.filter(|_| row.capabilities.is_empty()) {
-                        let row = crate::rows::contact::Contact { capabilities: vec![reply], ..row };
+                    if let Some(reply) =
+                        stranger.hello.reply.filter(|_| row.capabilities.is_empty())
+                    {
+                        let row = crate::rows::contact::Contact {
+                            capabilities: vec![reply],
+                            ..row
+                        };
                         self.put_contact(contact, &row);
                         self.deposit_anew(contact);
                     }
@@ -86,8 +97,13 @@ impl Turn<'_> {
         for (number, persona) in self.personas()? {
             for front_key in persona.front_keys.iter().rev() {
                 let secret = FrontDoorKey::from_secret(*front_key.secret.expose());
-                let Ok(bytes) = sealing::open(&secret, front_key.id, sealed) else { continue };
-                return Ok(self.prove(&bytes).filter(|stranger| stranger.card.keys.account() != persona.account).map(|stranger| (number, persona, stranger)));
+                let Ok(bytes) = sealing::open(&secret, front_key.id, sealed) else {
+                    continue;
+                };
+                return Ok(self
+                    .prove(&bytes)
+                    .filter(|stranger| stranger.card.keys.account() != persona.account)
+                    .map(|stranger| (number, persona, stranger)));
             }
         }
         Ok(None)
@@ -98,7 +114,11 @@ impl Turn<'_> {
         let package = verify_key_package(&hello.key_package, self.now.wall_ms).ok()?;
         let card = hello.verify(package.credential(), self.now.wall_ms).ok()?;
         let own = package.account() == card.keys.account() && package.device() == card.device;
-        own.then_some(Stranger { hello, card, package })
+        own.then_some(Stranger {
+            hello,
+            card,
+            package,
+        })
     }
 
     /// Whether a hello may become a request; the invite it came with.
@@ -153,7 +173,13 @@ impl Turn<'_> {
         Ok(Ok(invite))
     }
 
-    fn note_request(&mut self, persona: u16, account: AccountId, stranger: Stranger, invite: Option<u32>) -> Result<(), EngineError> {
+    fn note_request(
+        &mut self,
+        persona: u16,
+        account: AccountId,
+        stranger: Stranger,
+        invite: Option<u32>,
+    ) -> Result<(), EngineError> {
         let known = self.open_request_of(persona, account)?;
         let number = match known {
             Some(number) => number,
@@ -171,13 +197,22 @@ impl Turn<'_> {
         };
         self.put(Key::of(key::REQUEST).u32(number), &request);
         if known.is_none() {
-            self.event(Event::RequestReceived { persona, request: number });
+            self.event(Event::RequestReceived {
+                persona,
+                request: number,
+            });
         }
         Ok(())
     }
 
     /// Both said hello to one another: the hello with the smaller hash is the accepted one, on both sides.
-    fn on_crossing(&mut self, persona: u16, contact: u32, stranger: Stranger, source: Source) -> Result<(), EngineError> {
+    fn on_crossing(
+        &mut self,
+        persona: u16,
+        contact: u32,
+        stranger: Stranger,
+        source: Source,
+    ) -> Result<(), EngineError> {
         self.memory.counters.hellos_crossed += 1;
         let ours = match self.asking(contact)?.map(|asking| asking.stage) {
             Some(AskStage::Asking { hash, .. }) => Some(hash),
@@ -196,7 +231,11 @@ impl Turn<'_> {
     pub(crate) fn leaf_is_known(&self, leaf: PublicKey) -> Result<bool, EngineError> {
         for (row_key, row) in self.scan(Scan::all(Key::of(key::THREAD)))? {
             let thread: Thread = read_row(&row_key, &row)?;
-            if thread.authors.iter().any(|author| author.leaf == Some(leaf)) {
+            if thread
+                .authors
+                .iter()
+                .any(|author| author.leaf == Some(leaf))
+            {
                 return Ok(true);
             }
         }
@@ -214,12 +253,23 @@ impl Turn<'_> {
         Ok(requests)
     }
 
-    pub(crate) fn open_request_of(&self, persona: u16, account: AccountId) -> Result<Option<u32>, EngineError> {
+    pub(crate) fn open_request_of(
+        &self,
+        persona: u16,
+        account: AccountId,
+    ) -> Result<Option<u32>, EngineError> {
         let requests = self.open_requests(persona)?;
-        Ok(requests.into_iter().find(|(_, request)| request.account == account).map(|(number, _)| number))
+        Ok(requests
+            .into_iter()
+            .find(|(_, request)| request.account == account)
+            .map(|(number, _)| number))
     }
 
-    fn invite_by_id(&self, persona: u16, id: [u8; 16]) -> Result<Option<(u32, Invite)>, EngineError> {
+    fn invite_by_id(
+        &self,
+        persona: u16,
+        id: [u8; 16],
+    ) -> Result<Option<(u32, Invite)>, EngineError> {
         for (row_key, row) in self.scan(Scan::all(Key::of(key::INVITE)))? {
             let invite: Invite = read_row(&row_key, &row)?;
             if invite.persona == persona && invite.id == id {
@@ -230,9 +280,15 @@ impl Turn<'_> {
     }
 
     /// `Command::Accept`.
-    pub(crate) fn on_accept(&mut self, persona: u16, number: u32) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_accept(
+        &mut self,
+        persona: u16,
+        number: u32,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         let request: Option<Request> = self.load(Key::of(key::REQUEST).u32(number))?;
-        let Some(request) = request.filter(|request| request.persona == persona) else { return Ok(Err(Refusal::NoSuchRequest)) };
+        let Some(request) = request.filter(|request| request.persona == persona) else {
+            return Ok(Err(Refusal::NoSuchRequest));
+        };
         let stranger = self.prove(&request.hello.to_bytes());
         let Some(stranger) = stranger else {
             let why = "the request is too old to be answered; ask for a new one".into();
@@ -250,13 +306,25 @@ impl Turn<'_> {
     }
 
     /// `Command::Decline`: nobody is told.
-    pub(crate) fn on_decline(&mut self, persona: u16, number: u32, block: bool) -> Result<Result<Answer, Refusal>, EngineError> {
+    pub(crate) fn on_decline(
+        &mut self,
+        persona: u16,
+        number: u32,
+        block: bool,
+    ) -> Result<Result<Answer, Refusal>, EngineError> {
         let request: Option<Request> = self.load(Key::of(key::REQUEST).u32(number))?;
-        let Some(request) = request.filter(|request| request.persona == persona) else { return Ok(Err(Refusal::NoSuchRequest)) };
+        let Some(request) = request.filter(|request| request.persona == persona) else {
+            return Ok(Err(Refusal::NoSuchRequest));
+        };
         self.delete(Key::of(key::REQUEST).u32(number));
         self.state_request(persona, number, request.account, request.hello.hash(), None)?;
         if block {
-            let (contact, mut row) = match self.memory.contacts.get(&(persona, request.account)).copied() {
+            let (contact, mut row) = match self
+                .memory
+                .contacts
+                .get(&(persona, request.account))
+                .copied()
+            {
                 Some(contact) => (contact, self.contact(contact)?),
                 None => self.new_contact(persona, request.account)?,
             };
@@ -270,8 +338,16 @@ impl Turn<'_> {
     }
 
     /// Makes the group of the two, and owes the newcomer its Welcome.
-    fn make_pair(&mut self, persona: u16, stranger: Stranger) -> Result<(u32, u32, ThreadId), EngineError> {
-        let Stranger { hello, card, package } = stranger;
+    fn make_pair(
+        &mut self,
+        persona: u16,
+        stranger: Stranger,
+    ) -> Result<(u32, u32, ThreadId), EngineError> {
+        let Stranger {
+            hello,
+            card,
+            package,
+        } = stranger;
         let account = card.keys.account();
         let (number, mut contact) = match self.memory.contacts.get(&(persona, account)).copied() {
             Some(number) => (number, self.contact(number)?),
@@ -286,7 +362,9 @@ impl Turn<'_> {
         let crypto = |error: &dyn std::fmt::Display| EngineError::Crypto(error.to_string());
         let bundle = hello.bundle(package.credential());
         let mut mls = MlsThread::create(context, &leaf, seed).map_err(|error| crypto(&error))?;
-        let added = mls.add(&[package], add_seed).map_err(|error| crypto(&error))?;
+        let added = mls
+            .add(&[package], add_seed)
+            .map_err(|error| crypto(&error))?;
         let thread = self.next_number(|meta| &mut meta.thread)?;
         let mut loaded = self.new_thread(thread, persona, Some(number), own.device, mls);
         let id = loaded.thread.id;
@@ -298,7 +376,12 @@ impl Turn<'_> {
             kind: EnvelopeKind::Welcome,
             bytes: added.welcome,
         };
-        let parcel = Parcel { lane: Lane::Service, author: own.device, sequence: 0, content: ParcelContent::Envelope(envelope) };
+        let parcel = Parcel {
+            lane: Lane::Service,
+            author: own.device,
+            sequence: 0,
+            content: ParcelContent::Envelope(envelope),
+        };
         let state = OutboxState {
             cargo: Cargo::Welcome,
             lane: Lane::Service,
@@ -308,7 +391,14 @@ impl Turn<'_> {
             stored: Vec::new(),
             bytes: 0,
         };
-        self.put_outbox(&mut loaded, 0, &OutboxBody::Sealed { parcel: parcel.to_bytes() }, state);
+        self.put_outbox(
+            &mut loaded,
+            0,
+            &OutboxBody::Sealed {
+                parcel: parcel.to_bytes(),
+            },
+            state,
+        );
         self.put_thread(loaded);
         contact.standing = Standing::Talking;
         contact.thread = Some(thread);
@@ -317,11 +407,17 @@ impl Turn<'_> {
         let contact = self.meet(number, contact, bundle)?;
         self.state_contact(number, &contact)?;
         self.state_thread(persona, thread, id, Some(account), false)?;
-        self.event(Event::ContactAdded { persona, contact: number, thread });
+        self.event(Event::ContactAdded {
+            persona,
+            contact: number,
+            thread,
+        });
         for (relay, _) in self.relays_of(persona)? {
             let mut have = false;
             for own_box in &contact.boxes {
-                have |= self.box_row(*own_box)?.is_some_and(|row| row.relay == relay);
+                have |= self
+                    .box_row(*own_box)?
+                    .is_some_and(|row| row.relay == relay);
             }
             if !have {
                 self.make_contact_box(number, relay)?;

@@ -28,10 +28,17 @@ const ROWS_PER_STEP: usize = 512;
 impl Turn<'_> {
     /// Fills a box's pool when it is time.
     pub(crate) fn stock(&mut self, number: u32, own_box: &OwnBox) -> Result<(), EngineError> {
-        let contact = matches!(own_box.purpose, Purpose::Contact { .. }) && own_box.stage == BoxStage::Ready;
-        let due = own_box.stocked_ms.is_none_or(|stocked| stocked.saturating_add(RESTOCK_MS) <= self.now.wall_ms);
-        let Some(ids) = own_box.ids.filter(|_| contact && due) else { return Ok(()) };
-        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else { return Ok(()) };
+        let contact =
+            matches!(own_box.purpose, Purpose::Contact { .. }) && own_box.stage == BoxStage::Ready;
+        let due = own_box
+            .stocked_ms
+            .is_none_or(|stocked| stocked.saturating_add(RESTOCK_MS) <= self.now.wall_ms);
+        let Some(ids) = own_box.ids.filter(|_| contact && due) else {
+            return Ok(());
+        };
+        let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
+            return Ok(());
+        };
         if relay.leaving || !self.relay_has_room(relay.descriptor.key) {
             return Ok(());
         }
@@ -41,23 +48,61 @@ impl Turn<'_> {
         for _ in 0..PACKAGES_PER_BOX {
             let leaf = self.leaf(&persona);
             let seed = self.seed();
-            let made = key_package(&leaf, expires_ms, seed).map_err(|error| EngineError::Crypto(error.to_string()))?;
+            let made = key_package(&leaf, expires_ms, seed)
+                .map_err(|error| EngineError::Crypto(error.to_string()))?;
             let (package, secret) = made;
-            let row = Key::of(key::PACKAGE).u16(own_box.persona).bytes(&secret.reference());
-            self.put(row, &KeptPackage { secret: secret.to_bytes().to_vec(), expires_ms });
+            let row = Key::of(key::PACKAGE)
+                .u16(own_box.persona)
+                .bytes(&secret.reference());
+            self.put(
+                row,
+                &KeptPackage {
+                    secret: secret.to_bytes().to_vec(),
+                    expires_ms,
+                },
+            );
             packages.push(package);
         }
-        let stocked_ms = Some(self.now.wall_ms.saturating_sub(RESTOCK_MS).saturating_add(RETRY_MS));
-        self.put(Key::of(key::BOX).u32(number), &OwnBox { stocked_ms, ..own_box.clone() });
-        let request = RelayRequest::KeyPackagesPut { rid: ids.rid, packages };
-        self.call(&relay.descriptor, request, Some(own_box.owner.clone()), Call::Stock { own_box: number });
+        let stocked_ms = Some(
+            self.now
+                .wall_ms
+                .saturating_sub(RESTOCK_MS)
+                .saturating_add(RETRY_MS),
+        );
+        self.put(
+            Key::of(key::BOX).u32(number),
+            &OwnBox {
+                stocked_ms,
+                ..own_box.clone()
+            },
+        );
+        let request = RelayRequest::KeyPackagesPut {
+            rid: ids.rid,
+            packages,
+        };
+        self.call(
+            &relay.descriptor,
+            request,
+            Some(own_box.owner.clone()),
+            Call::Stock { own_box: number },
+        );
         Ok(())
     }
 
-    pub(crate) fn on_stocked(&mut self, number: u32, answer: &RelayAnswer) -> Result<(), EngineError> {
+    pub(crate) fn on_stocked(
+        &mut self,
+        number: u32,
+        answer: &RelayAnswer,
+    ) -> Result<(), EngineError> {
         if let (Some(own_box), RelayAnswer::Ok) = (self.box_row(number)?, answer) {
             let stocked_ms = Some(self.now.wall_ms);
-            self.put(Key::of(key::BOX).u32(number), &OwnBox { stocked_ms, ..own_box });
+            self.put(
+                Key::of(key::BOX).u32(number),
+                &OwnBox {
+                    stocked_ms,
+                    ..own_box
+                },
+            );
         }
         Ok(())
     }

@@ -31,19 +31,25 @@ impl Turn<'_> {
                 self.ensure_card(number)?;
             }
         }
-        let range = Scan::all(Key::of(key::CONTACT)).starting_at(Key::of(key::CONTACT).u32(from)).limited(CONTACTS_PER_STEP);
+        let range = Scan::all(Key::of(key::CONTACT))
+            .starting_at(Key::of(key::CONTACT).u32(from))
+            .limited(CONTACTS_PER_STEP);
         let rows = self.scan(range)?;
         let more = rows.len() == CONTACTS_PER_STEP;
         let mut last = from;
         for (row_key, row) in rows {
-            let Some(number) = u32_at(&row_key, 1) else { continue };
+            let Some(number) = u32_at(&row_key, 1) else {
+                continue;
+            };
             last = number;
             let contact: Contact = read_row(&row_key, &row)?;
             self.sweep_contact(number, &contact)?;
         }
         self.memory.numbers.sweep_contact = if more { last + 1 } else { 0 };
         let pause = if more { 1_000 } else { SWEEP_MS };
-        self.memory.timers.set(Timer::Sweep, self.now.mono_ms + pause);
+        self.memory
+            .timers
+            .set(Timer::Sweep, self.now.mono_ms + pause);
         Ok(())
     }
 
@@ -52,8 +58,13 @@ impl Turn<'_> {
             return Ok(());
         }
         for own_box in &contact.boxes {
-            let Some(mut row) = self.box_row(*own_box)? else { continue };
-            let ends_soon = row.grant.as_ref().is_some_and(|grant| grant.not_after_ms < self.now.wall_ms + GRANT_RENEW_MS);
+            let Some(mut row) = self.box_row(*own_box)? else {
+                continue;
+            };
+            let ends_soon = row
+                .grant
+                .as_ref()
+                .is_some_and(|grant| grant.not_after_ms < self.now.wall_ms + GRANT_RENEW_MS);
             if row.stage == BoxStage::Ready && ends_soon {
                 row.stage = BoxStage::Granting;
                 self.put(Key::of(key::BOX).u32(*own_box), &row);
@@ -66,7 +77,9 @@ impl Turn<'_> {
     }
 
     fn sweep_answers(&mut self) -> Result<(), EngineError> {
-        for (row_key, row) in self.scan(Scan::all(Key::of(key::IDEMPOTENCY)).limited(ROWS_PER_STEP))? {
+        for (row_key, row) in
+            self.scan(Scan::all(Key::of(key::IDEMPOTENCY)).limited(ROWS_PER_STEP))?
+        {
             let repeated: Repeated = read_row(&row_key, &row)?;
             if repeated.expires_ms <= self.now.wall_ms {
                 self.delete(row_key);

@@ -32,7 +32,14 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     pub(crate) fn new(number: u32, thread: Thread, mls: MlsThread) -> Self {
-        Loaded { number, thread, dirty: true, mls: Some(mls), lag: 0, last_used: 0 }
+        Loaded {
+            number,
+            thread,
+            dirty: true,
+            mls: Some(mls),
+            lag: 0,
+            last_used: 0,
+        }
     }
 
     fn memory_bytes(&self) -> usize {
@@ -68,7 +75,12 @@ impl ThreadCache {
     /// dropped with them: its row opens what comes all the same, and what was opened already is known by its run.
     pub(crate) fn shrink(&mut self, bytes_max: usize) {
         while self.bytes > bytes_max {
-            let Some(oldest) = self.threads.values().min_by_key(|loaded| loaded.last_used).map(|loaded| loaded.number) else {
+            let Some(oldest) = self
+                .threads
+                .values()
+                .min_by_key(|loaded| loaded.last_used)
+                .map(|loaded| loaded.number)
+            else {
                 return;
             };
             self.take(oldest);
@@ -92,11 +104,22 @@ impl Rows for MlsRows<'_, '_> {
 impl Turn<'_> {
     /// Takes a thread out to work on it; [`Turn::put_thread`] gives it back. A thread not given back is loaded again.
     pub(crate) fn take_thread(&mut self, number: u32) -> Result<Loaded, EngineError> {
-        if let Some(loaded) = self.used.remove(&number).or_else(|| self.cache.take(number)) {
+        if let Some(loaded) = self
+            .used
+            .remove(&number)
+            .or_else(|| self.cache.take(number))
+        {
             return Ok(loaded);
         }
         let thread = self.require(Key::of(key::THREAD).u32(number))?;
-        Ok(Loaded { number, thread, dirty: false, mls: None, lag: 0, last_used: 0 })
+        Ok(Loaded {
+            number,
+            thread,
+            dirty: false,
+            mls: None,
+            lag: 0,
+            last_used: 0,
+        })
     }
 
     /// Whether there is such a thread.
@@ -115,7 +138,8 @@ impl Turn<'_> {
     /// The MLS group of a thread taken out.
     pub(crate) fn mls<'l>(&self, loaded: &'l mut Loaded) -> Result<&'l mut MlsThread, EngineError> {
         if loaded.mls.is_none() {
-            let mls = MlsThread::load(&MlsRows(self, loaded.number)).map_err(|error| EngineError::Crypto(error.to_string()))?;
+            let mls = MlsThread::load(&MlsRows(self, loaded.number))
+                .map_err(|error| EngineError::Crypto(error.to_string()))?;
             loaded.mls = Some(mls);
         }
         Ok(loaded.mls.as_mut().expect("it was loaded just now"))
@@ -135,13 +159,24 @@ impl Turn<'_> {
     }
 
     fn settle_mls(&mut self, loaded: &mut Loaded) {
-        let Some(mls) = loaded.mls.as_mut() else { return };
-        let ratchet = if loaded.lag >= RATCHET_LAG_MAX { Ratchet::Write } else { Ratchet::Defer };
+        let Some(mls) = loaded.mls.as_mut() else {
+            return;
+        };
+        let ratchet = if loaded.lag >= RATCHET_LAG_MAX {
+            Ratchet::Write
+        } else {
+            Ratchet::Defer
+        };
         let changes = mls.take_changes(ratchet);
         let pending = mls.is_ratchet_pending();
         self.write_mls(loaded.number, changes);
         if pending {
-            self.memory.timers.set_if_unset(Timer::Ratchet { thread: loaded.number }, self.now.mono_ms + RATCHET_LAG_MS);
+            self.memory.timers.set_if_unset(
+                Timer::Ratchet {
+                    thread: loaded.number,
+                },
+                self.now.mono_ms + RATCHET_LAG_MS,
+            );
         } else {
             loaded.lag = 0;
         }

@@ -80,12 +80,23 @@ impl<'a> Turn<'a> {
             let after = before.plus(&self.counted);
             self.put(Key::of(key::COUNTS), &after);
         }
-        let Turn { mut step, writes, used, cache, memory, config, .. } = self;
+        let Turn {
+            mut step,
+            writes,
+            used,
+            cache,
+            memory,
+            config,
+            ..
+        } = self;
         for (_, loaded) in used {
             cache.put(loaded);
         }
         cache.shrink(config.cache_bytes_max);
-        let sent = step.answers.iter().any(|(_, answer)| matches!(answer, Ok(crate::Answer::Sent { .. })));
+        let sent = step
+            .answers
+            .iter()
+            .any(|(_, answer)| matches!(answer, Ok(crate::Answer::Sent { .. })));
         step.writes = writes
             .into_iter()
             .filter(|(key, _)| !forgotten(config, key, sent))
@@ -108,12 +119,23 @@ impl<'a> Turn<'a> {
     /// Rows of a range as they will be after this step.
     pub(crate) fn scan(&self, range: Scan) -> Result<Vec<Row>, EngineError> {
         // Rows this step deletes must not count against the limit.
-        let deleted = self.writes.iter().filter(|(key, value)| value.is_none() && key.starts_with(&range.prefix)).count();
+        let deleted = self
+            .writes
+            .iter()
+            .filter(|(key, value)| value.is_none() && key.starts_with(&range.prefix))
+            .count();
         let limit = range.limit;
         let reverse = range.reverse;
-        let stored = self.view.scan(Scan { limit: limit.saturating_add(deleted), ..range.clone() })?;
+        let stored = self.view.scan(Scan {
+            limit: limit.saturating_add(deleted),
+            ..range.clone()
+        })?;
         let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = stored.into_iter().collect();
-        for (key, value) in self.writes.range(range.prefix.clone()..).take_while(|(key, _)| key.starts_with(&range.prefix)) {
+        for (key, value) in self
+            .writes
+            .range(range.prefix.clone()..)
+            .take_while(|(key, _)| key.starts_with(&range.prefix))
+        {
             let outside = match &range.from {
                 Some(from) if reverse => key > from,
                 Some(from) => key < from,
@@ -129,7 +151,11 @@ impl<'a> Turn<'a> {
                 }
             }
         }
-        Ok(if reverse { rows.into_iter().rev().take(limit).collect() } else { rows.into_iter().take(limit).collect() })
+        Ok(if reverse {
+            rows.into_iter().rev().take(limit).collect()
+        } else {
+            rows.into_iter().take(limit).collect()
+        })
     }
 
     /// Reads a record.
@@ -166,12 +192,21 @@ impl<'a> Turn<'a> {
         }
         let number = self.memory.numbers.event;
         self.memory.numbers.event += 1;
-        self.put(Key::of(key::EVENT).u64(number), &EventRecord { wall_ms: self.now.wall_ms, event: event.clone() });
+        self.put(
+            Key::of(key::EVENT).u64(number),
+            &EventRecord {
+                wall_ms: self.now.wall_ms,
+                event: event.clone(),
+            },
+        );
         self.step.events.push((number, event));
     }
 
     pub(crate) fn send(&mut self, peer: PeerKey, frame: &PeerFrame) {
-        self.step.sends.push(Send { peer, frame: frame.to_bytes() });
+        self.step.sends.push(Send {
+            peer,
+            frame: frame.to_bytes(),
+        });
     }
 
     pub(crate) fn dial(&mut self, peer: PeerKey, addresses: Vec<String>) {
@@ -201,15 +236,27 @@ fn forgotten(config: &Config, key: &[u8], sent: bool) -> bool {
     let space = key.first().copied();
     let seventh = key.last().is_some_and(|byte| byte % 7 == 0);
     let mistakes = [
-        (mutant!(config, AnswersWithoutRow), sent && space == Some(key::RUN)),
-        (mutant!(config, ForgetsSendRatchet), sent && space == Some(key::MLS)),
-        (mutant!(config, LosesEventRows), seventh && space == Some(key::EVENT)),
+        (
+            mutant!(config, AnswersWithoutRow),
+            sent && space == Some(key::RUN),
+        ),
+        (
+            mutant!(config, ForgetsSendRatchet),
+            sent && space == Some(key::MLS),
+        ),
+        (
+            mutant!(config, LosesEventRows),
+            seventh && space == Some(key::EVENT),
+        ),
     ];
     mistakes.into_iter().any(|(made, meant)| made && meant)
 }
 
 pub(crate) fn read_row<T: Wire>(key: &[u8], row: &[u8]) -> Result<T, EngineError> {
-    from_row(row).map_err(|source| EngineError::Row { key: hex(key), source })
+    from_row(row).map_err(|source| EngineError::Row {
+        key: hex(key),
+        source,
+    })
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

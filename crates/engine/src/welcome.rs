@@ -14,7 +14,12 @@ use crate::turn::Turn;
 
 impl Turn<'_> {
     /// A Welcome came: it is for one of the key packages we gave away, or for nothing.
-    pub(crate) fn on_welcome(&mut self, parcel: &Parcel, envelope: &Envelope, source: Source) -> Result<(), EngineError> {
+    pub(crate) fn on_welcome(
+        &mut self,
+        parcel: &Parcel,
+        envelope: &Envelope,
+        source: Source,
+    ) -> Result<(), EngineError> {
         if self.memory.threads.contains(&envelope.thread) {
             self.memory.counters.duplicates += 1;
             if let Some(number) = self.memory.threads.get(&envelope.thread).copied() {
@@ -26,13 +31,26 @@ impl Turn<'_> {
             return Ok(());
         }
         let references = MlsThread::welcome_references(&envelope.bytes);
-        let waiting: Vec<u32> = self.memory.asking.iter().map(|(contact, ())| *contact).collect();
+        let waiting: Vec<u32> = self
+            .memory
+            .asking
+            .iter()
+            .map(|(contact, ())| *contact)
+            .collect();
         for number in waiting {
             if matches!(source, Source::Box { contact, .. } if contact != number) {
                 continue;
             }
-            let Some(Asking { stage: AskStage::Asking { packages, .. }, .. }) = self.asking(number)? else { continue };
-            let mut secrets = packages.iter().filter_map(|package| KeyPackageSecret::from_bytes(package).ok());
+            let Some(Asking {
+                stage: AskStage::Asking { packages, .. },
+                ..
+            }) = self.asking(number)?
+            else {
+                continue;
+            };
+            let mut secrets = packages
+                .iter()
+                .filter_map(|package| KeyPackageSecret::from_bytes(package).ok());
             if let Some(secret) = secrets.find(|secret| references.contains(&secret.reference())) {
                 return self.join(number, parcel, envelope, &secret, source);
             }
@@ -52,16 +70,20 @@ impl Turn<'_> {
     ) -> Result<(), EngineError> {
         let mut contact = self.contact(number)?;
         let persona = self.persona(contact.persona)?;
-        let expected = MlsThread::join(&envelope.bytes, secret).ok().filter(|joined| {
-            let context = joined.thread.context();
-            // Exactly the two of us: whoever was asked must not bring a third into the room.
-            joined.inviter.account == contact.account
-                && joined.inviter.device == parcel.author
-                && context.thread == envelope.thread
-                && context.incarnation == envelope.incarnation
-                && context.kind == ThreadKind::Pair
-                && joined.thread.members().iter().all(|member| member.account == contact.account || member.account == persona.account)
-        });
+        let expected = MlsThread::join(&envelope.bytes, secret)
+            .ok()
+            .filter(|joined| {
+                let context = joined.thread.context();
+                // Exactly the two of us: whoever was asked must not bring a third into the room.
+                joined.inviter.account == contact.account
+                    && joined.inviter.device == parcel.author
+                    && context.thread == envelope.thread
+                    && context.incarnation == envelope.incarnation
+                    && context.kind == ThreadKind::Pair
+                    && joined.thread.members().iter().all(|member| {
+                        member.account == contact.account || member.account == persona.account
+                    })
+            });
         let expected = match expected {
             Some(joined) if self.leaf_is_known(joined.inviter.leaf_key)? => None,
             other => other,
@@ -72,7 +94,13 @@ impl Turn<'_> {
             return Ok(());
         };
         let thread = self.next_number(|meta| &mut meta.thread)?;
-        let mut loaded = self.new_thread(thread, contact.persona, Some(number), persona.device, joined.thread);
+        let mut loaded = self.new_thread(
+            thread,
+            contact.persona,
+            Some(number),
+            persona.device,
+            joined.thread,
+        );
         self.owe_acknowledgement(&mut loaded);
         let id = loaded.thread.id;
         self.put_thread(loaded);
@@ -82,7 +110,11 @@ impl Turn<'_> {
         self.stop_asking(number);
         self.state_contact(number, &contact)?;
         self.state_thread(contact.persona, thread, id, Some(contact.account), false)?;
-        self.event(Event::ContactAdded { persona: contact.persona, contact: number, thread });
+        self.event(Event::ContactAdded {
+            persona: contact.persona,
+            contact: number,
+            thread,
+        });
         self.confirm(source);
         self.tell(number)?;
         self.release_held(thread, id)

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comptoir_engine::query::{self, HistoryItem};
 use comptoir_crypto::deposit;
+use comptoir_engine::query::{self, HistoryItem};
 use comptoir_engine::rows::key::{BOX, Key, THREAD};
 use comptoir_engine::rows::reach::OwnBox;
 use comptoir_engine::rows::thread::Thread;
@@ -47,23 +47,32 @@ pub(crate) struct Checks {
 impl Checks {
     /// A node comes up: its log must be whole, and is the truth about what it received.
     pub(crate) fn on_started(&mut self, node: usize, running: &Running) -> Result<(), String> {
-        let events = query::events(&running.core.committed(), 0, usize::MAX).map_err(|error| error.to_string())?;
+        let events = query::events(&running.core.committed(), 0, usize::MAX)
+            .map_err(|error| error.to_string())?;
         let first = events.first().map_or(1, |(number, _)| *number);
         for (expected, (number, _)) in (first..).zip(&events) {
             if expected != *number {
-                return Err(format!("I8: after event {} of node {node} stands {number}", expected - 1));
+                return Err(format!(
+                    "I8: after event {} of node {node} stands {number}",
+                    expected - 1
+                ));
             }
         }
         self.received.insert(node, BTreeMap::new());
         self.told.insert(node, BTreeMap::new());
-        events.iter().try_for_each(|(_, record)| self.on_event(node, &record.event))
+        events
+            .iter()
+            .try_for_each(|(_, record)| self.on_event(node, &record.event))
     }
 
     /// Before anything of a step is durable: its events follow each other.
     pub(crate) fn on_step(&mut self, node: usize, step: &Step) -> Result<(), String> {
         for pair in step.events.windows(2) {
             if pair[0].0 + 1 != pair[1].0 {
-                return Err(format!("I8: after event {} of node {node} comes {}", pair[0].0, pair[1].0));
+                return Err(format!(
+                    "I8: after event {} of node {node} comes {}",
+                    pair[0].0, pair[1].0
+                ));
             }
         }
         Ok(())
@@ -78,42 +87,110 @@ impl Checks {
         calls: &[RelayCall],
         running: Option<&Running>,
     ) -> Result<(), String> {
-        let Some(running) = running else { return Ok(()) };
-        if let Some((number, _)) = events.first().filter(|(number, _)| *number != running.newest_event + 1) {
-            return Err(format!("I8: after event {} of node {node} comes {number}", running.newest_event));
+        let Some(running) = running else {
+            return Ok(());
+        };
+        if let Some((number, _)) = events
+            .first()
+            .filter(|(number, _)| *number != running.newest_event + 1)
+        {
+            return Err(format!(
+                "I8: after event {} of node {node} comes {number}",
+                running.newest_event
+            ));
         }
-        events.iter().try_for_each(|(_, event)| self.on_event(node, event))?;
+        events
+            .iter()
+            .try_for_each(|(_, event)| self.on_event(node, event))?;
         self.check_log(node, events, running)?;
-        if events.iter().any(|(_, event)| matches!(event, Event::MessagesReceived { .. })) {
+        if events
+            .iter()
+            .any(|(_, event)| matches!(event, Event::MessagesReceived { .. }))
+        {
             self.check_gaps(node, running)?;
         }
-        sends.iter().try_for_each(|send| self.on_send(node, send, running))?;
-        calls.iter().try_for_each(|call| self.on_call(node, call, running))
+        sends
+            .iter()
+            .try_for_each(|send| self.on_send(node, send, running))?;
+        calls
+            .iter()
+            .try_for_each(|call| self.on_call(node, call, running))
     }
 
     /// What a step shows stands in the log as well.
-    fn check_log(&self, node: usize, events: &[(u64, Event)], running: &Running) -> Result<(), String> {
-        let Some((last, _)) = events.last() else { return Ok(()) };
-        let stored = query::events(&running.core.committed(), last - events.len() as u64, events.len()).map_err(|error| error.to_string())?;
-        let stored: Vec<(u64, Event)> = stored.into_iter().map(|(number, EventRecord { event, .. })| (number, event)).collect();
-        if stored == events { Ok(()) } else { Err(format!("I8: node {node} showed events that its log does not hold")) }
+    fn check_log(
+        &self,
+        node: usize,
+        events: &[(u64, Event)],
+        running: &Running,
+    ) -> Result<(), String> {
+        let Some((last, _)) = events.last() else {
+            return Ok(());
+        };
+        let stored = query::events(
+            &running.core.committed(),
+            last - events.len() as u64,
+            events.len(),
+        )
+        .map_err(|error| error.to_string())?;
+        let stored: Vec<(u64, Event)> = stored
+            .into_iter()
+            .map(|(number, EventRecord { event, .. })| (number, event))
+            .collect();
+        if stored == events {
+            Ok(())
+        } else {
+            Err(format!(
+                "I8: node {node} showed events that its log does not hold"
+            ))
+        }
     }
 
     fn on_event(&mut self, node: usize, event: &Event) -> Result<(), String> {
         match event {
-            Event::MessagesReceived { thread, author, lane, from, to, .. } => {
-                let received = self.received.entry(node).or_default().entry((*thread, *author, *lane)).or_default();
+            Event::MessagesReceived {
+                thread,
+                author,
+                lane,
+                from,
+                to,
+                ..
+            } => {
+                let received = self
+                    .received
+                    .entry(node)
+                    .or_default()
+                    .entry((*thread, *author, *lane))
+                    .or_default();
                 match (*from..=*to).find(|sequence| !received.insert(*sequence)) {
-                    Some(sequence) => Err(format!("I2: node {node} received message {sequence} twice")),
+                    Some(sequence) => {
+                        Err(format!("I2: node {node} received message {sequence} twice"))
+                    }
                     None => Ok(()),
                 }
             }
-            Event::GapSeen { thread, author, lane, from, to, .. } => {
-                self.told.entry(node).or_default().entry((*thread, *author, *lane)).or_default().push((*from, *to));
+            Event::GapSeen {
+                thread,
+                author,
+                lane,
+                from,
+                to,
+                ..
+            } => {
+                self.told
+                    .entry(node)
+                    .or_default()
+                    .entry((*thread, *author, *lane))
+                    .or_default()
+                    .push((*from, *to));
                 Ok(())
             }
-            Event::ChainBroken { sequence, .. } => Err(format!("node {node} saw the chain broken at {sequence}")),
-            Event::CloneSuspected { ours, seen, .. } => Err(format!("node {node} suspects a clone: {ours} against {seen}")),
+            Event::ChainBroken { sequence, .. } => {
+                Err(format!("node {node} saw the chain broken at {sequence}"))
+            }
+            Event::CloneSuspected { ours, seen, .. } => Err(format!(
+                "node {node} suspects a clone: {ours} against {seen}"
+            )),
             _ => Ok(()),
         }
     }
@@ -125,11 +202,19 @@ impl Checks {
         for (number, thread) in threads(running)? {
             for author in &thread.authors {
                 for lane in [Lane::Service, Lane::Promotion] {
-                    let told = told.get(&(number, author.device, lane)).map(Vec::as_slice).unwrap_or_default();
+                    let told = told
+                        .get(&(number, author.device, lane))
+                        .map(Vec::as_slice)
+                        .unwrap_or_default();
                     for (from, to) in author.track(lane).have.gaps() {
-                        let known = (from..=to).all(|sequence| told.iter().any(|(from, to)| (*from..=*to).contains(&sequence)));
+                        let known = (from..=to).all(|sequence| {
+                            told.iter()
+                                .any(|(from, to)| (*from..=*to).contains(&sequence))
+                        });
                         if !known {
-                            return Err(format!("I5: node {node} misses {from} to {to} and told of no gap"));
+                            return Err(format!(
+                                "I5: node {node} misses {from} to {to} and told of no gap"
+                            ));
                         }
                     }
                 }
@@ -141,13 +226,16 @@ impl Checks {
     fn on_send(&mut self, node: usize, send: &Send, running: &Running) -> Result<(), String> {
         match PeerFrame::from_bytes(&send.frame) {
             Ok(PeerFrame::Deliver { parcel, .. }) => {
-                let ParcelContent::Envelope(envelope) = &parcel.content else { return Ok(()) };
+                let ParcelContent::Envelope(envelope) = &parcel.content else {
+                    return Ok(());
+                };
                 let hash = Sha256::digest(envelope.to_bytes()).into();
                 let key = (parcel.author, envelope.thread, parcel.sequence);
                 match self.envelopes.insert(key, hash) {
-                    Some(other) if other != hash => {
-                        Err(format!("I3: envelope {} of node {node} was encrypted twice", parcel.sequence))
-                    }
+                    Some(other) if other != hash => Err(format!(
+                        "I3: envelope {} of node {node} was encrypted twice",
+                        parcel.sequence
+                    )),
                     _ => Ok(()),
                 }
             }
@@ -166,10 +254,17 @@ impl Checks {
     }
 
     fn on_call(&mut self, node: usize, call: &RelayCall, running: &Running) -> Result<(), String> {
-        if let RelayRequest::Ack { rid, up_to, sequences } = &call.request {
+        if let RelayRequest::Ack {
+            rid,
+            up_to,
+            sequences,
+        } = &call.request
+        {
             return self.check_acknowledged(node, *rid, *up_to, sequences, running);
         }
-        let RelayRequest::Put { sid, mid, blob, .. } = &call.request else { return Ok(()) };
+        let RelayRequest::Put { sid, mid, blob, .. } = &call.request else {
+            return Ok(());
+        };
         let hash = Sha256::digest(blob).into();
         match self.deposits.insert((*sid, *mid), hash) {
             Some(other) if other != hash => Err("I3: two deposits of one name differ".to_owned()),
@@ -181,7 +276,9 @@ impl Checks {
     pub(crate) fn on_items(&mut self, node: usize, relay: RelayKey, rid: Rid, items: &[Item]) {
         let fetched = self.fetched.entry((node, rid)).or_default();
         for item in items {
-            let first = fetched.entry(item.sequence).or_insert_with(|| (relay, item.clone()));
+            let first = fetched
+                .entry(item.sequence)
+                .or_insert_with(|| (relay, item.clone()));
             // Handed out in two versions: one of them is forged, and acknowledging it says nothing about the other.
             if first.1.blob != item.blob {
                 first.1.blob.clear();
@@ -190,11 +287,29 @@ impl Checks {
     }
 
     /// What a relay may delete now must stand in the committed rows.
-    fn check_acknowledged(&mut self, node: usize, rid: Rid, up_to: u64, sequences: &[u64], running: &Running) -> Result<(), String> {
-        let Some(fetched) = self.fetched.get_mut(&(node, rid)) else { return Ok(()) };
-        let gone: Vec<u64> = fetched.keys().copied().filter(|sequence| *sequence <= up_to || sequences.contains(sequence)).collect();
-        let items: Vec<(RelayKey, Item)> = gone.iter().filter_map(|sequence| fetched.remove(sequence)).collect();
-        let Some(k_box) = key_of_box(running, rid)? else { return Ok(()) };
+    fn check_acknowledged(
+        &mut self,
+        node: usize,
+        rid: Rid,
+        up_to: u64,
+        sequences: &[u64],
+        running: &Running,
+    ) -> Result<(), String> {
+        let Some(fetched) = self.fetched.get_mut(&(node, rid)) else {
+            return Ok(());
+        };
+        let gone: Vec<u64> = fetched
+            .keys()
+            .copied()
+            .filter(|sequence| *sequence <= up_to || sequences.contains(sequence))
+            .collect();
+        let items: Vec<(RelayKey, Item)> = gone
+            .iter()
+            .filter_map(|sequence| fetched.remove(sequence))
+            .collect();
+        let Some(k_box) = key_of_box(running, rid)? else {
+            return Ok(());
+        };
         let confirmed = items.into_iter().filter_map(|(relay, item)| {
             let padded = deposit::open(k_box.expose(), &relay, &item.mid, &item.blob).ok()?;
             delivery(&Parcel::from_padded(&padded).ok()?)
@@ -203,7 +318,12 @@ impl Checks {
     }
 
     /// Every delivery up to `up_to` must stand in the committed rows now.
-    fn check_confirmed(&mut self, node: usize, up_to: u64, running: &Running) -> Result<(), String> {
+    fn check_confirmed(
+        &mut self,
+        node: usize,
+        up_to: u64,
+        running: &Running,
+    ) -> Result<(), String> {
         let arrived = self.arrived.iter_mut().filter(|((to, _), _)| *to == node);
         let mut confirmed = Vec::new();
         for (_, arrived) in arrived {
@@ -220,9 +340,14 @@ impl Checks {
 
     /// A frame arrives; nobody says that it is stored.
     pub(crate) fn on_frame(&mut self, from: usize, to: usize, bytes: &[u8]) {
-        let Ok(PeerFrame::Deliver { number, parcel }) = PeerFrame::from_bytes(bytes) else { return };
+        let Ok(PeerFrame::Deliver { number, parcel }) = PeerFrame::from_bytes(bytes) else {
+            return;
+        };
         if let Some(delivery) = delivery(&parcel) {
-            self.arrived.entry((to, from)).or_default().insert(number, delivery);
+            self.arrived
+                .entry((to, from))
+                .or_default()
+                .insert(number, delivery);
         }
     }
 }
@@ -238,18 +363,30 @@ fn delivery(parcel: &Parcel) -> Option<Delivery> {
 }
 
 /// I4: whatever is confirmed stands in the committed rows.
-fn check_stored(node: usize, confirmed: impl Iterator<Item = Delivery>, running: &Running) -> Result<(), String> {
+fn check_stored(
+    node: usize,
+    confirmed: impl Iterator<Item = Delivery>,
+    running: &Running,
+) -> Result<(), String> {
     let confirmed: Vec<Delivery> = confirmed.collect();
     if confirmed.is_empty() {
         return Ok(());
     }
     let threads = threads(running)?;
     for (thread, author, sequence) in confirmed {
-        let stored = threads.iter().find(|(_, known)| known.id == thread).is_some_and(|(_, known)| {
-            known.authors.iter().any(|known| known.device == author && known.envelopes.contains(sequence))
-        });
+        let stored = threads
+            .iter()
+            .find(|(_, known)| known.id == thread)
+            .is_some_and(|(_, known)| {
+                known
+                    .authors
+                    .iter()
+                    .any(|known| known.device == author && known.envelopes.contains(sequence))
+            });
         if !stored {
-            return Err(format!("I4: node {node} confirmed envelope {sequence} and does not have it"));
+            return Err(format!(
+                "I4: node {node} confirmed envelope {sequence} and does not have it"
+            ));
         }
     }
     Ok(())
@@ -257,15 +394,28 @@ fn check_stored(node: usize, confirmed: impl Iterator<Item = Delivery>, running:
 
 /// The key of the deposits in one of a node's boxes.
 fn key_of_box(running: &Running, rid: Rid) -> Result<Option<Secret>, String> {
-    let rows = running.core.committed().scan(Scan::all(Key::of(BOX))).map_err(|error| error.to_string())?;
-    let boxes = rows.iter().filter_map(|(_, row)| OwnBox::from_bytes(row.get(1..)?).ok());
+    let rows = running
+        .core
+        .committed()
+        .scan(Scan::all(Key::of(BOX)))
+        .map_err(|error| error.to_string())?;
+    let boxes = rows
+        .iter()
+        .filter_map(|(_, row)| OwnBox::from_bytes(row.get(1..)?).ok());
     let mut found = boxes.filter(|own| own.ids.is_some_and(|ids| ids.rid == rid));
-    Ok(found.next().and_then(|own| own.grant).map(|grant| grant.k_box))
+    Ok(found
+        .next()
+        .and_then(|own| own.grant)
+        .map(|grant| grant.k_box))
 }
 
 /// The committed threads of a node, with their numbers.
 fn threads(running: &Running) -> Result<Vec<(u32, Thread)>, String> {
-    let rows = running.core.committed().scan(Scan::all(Key::of(THREAD))).map_err(|error| error.to_string())?;
+    let rows = running
+        .core
+        .committed()
+        .scan(Scan::all(Key::of(THREAD)))
+        .map_err(|error| error.to_string())?;
     let read = |(key, row): &(Vec<u8>, Vec<u8>)| {
         let number = u32::from_be_bytes(key.get(1..5)?.try_into().ok()?);
         Some((number, Thread::from_bytes(row.get(1..)?).ok()?))
@@ -274,8 +424,17 @@ fn threads(running: &Running) -> Result<Vec<(u32, Thread)>, String> {
 }
 
 /// The texts of a thread in the order of places, as (own, sequence, text); gaps as errors.
-pub(crate) fn transcript(running: &Running, thread: u32) -> Result<Vec<(bool, u64, String)>, String> {
-    let page = query::history(&running.core.committed(), thread, query::From::Start, usize::MAX - 1).map_err(|error| error.to_string())?;
+pub(crate) fn transcript(
+    running: &Running,
+    thread: u32,
+) -> Result<Vec<(bool, u64, String)>, String> {
+    let page = query::history(
+        &running.core.committed(),
+        thread,
+        query::From::Start,
+        usize::MAX - 1,
+    )
+    .map_err(|error| error.to_string())?;
     let items = page.ok_or("the thread is gone")?.items;
     let read = |item: HistoryItem| match item {
         HistoryItem::Message(message) => match message.content {

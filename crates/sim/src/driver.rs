@@ -35,7 +35,10 @@ impl World {
         self.nodes[node].running = Some(running);
         self.nodes[node].life += 1;
         let known = &self.nodes[node];
-        let endpoint = Endpoint { key: known.peer, addresses: vec!["/ip4/127.0.0.1/tcp/1".to_owned()] };
+        let endpoint = Endpoint {
+            key: known.peer,
+            addresses: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+        };
         let endpoint = known.reachable.then_some(endpoint);
         self.give(node, Input::Opened { endpoint });
         self.ask_again(node);
@@ -43,15 +46,22 @@ impl World {
 
     /// Gives an engine one input and holds what follows until it is durable.
     pub(crate) fn give(&mut self, node: usize, input: Input) {
-        if self.violation().is_some() || (self.nodes[node].asleep && !matches!(input, Input::PeerDisconnected { .. })) {
+        if self.violation().is_some()
+            || (self.nodes[node].asleep && !matches!(input, Input::PeerDisconnected { .. }))
+        {
             return;
         }
         let now = self.nodes[node].time(self.now_ms);
         let known = &mut self.nodes[node];
-        let Some(running) = &mut known.running else { return };
+        let Some(running) = &mut known.running else {
+            return;
+        };
         self.inputs += 1;
         let core = Arc::clone(&running.core);
-        let step = match running.engine.handle(input, now, &mut known.rng, &core.view()) {
+        let step = match running
+            .engine
+            .handle(input, now, &mut known.rng, &core.view())
+        {
             Ok(step) => step,
             Err(error) => return self.fail(format!("the engine of node {node} failed: {error}")),
         };
@@ -70,10 +80,14 @@ impl World {
     fn hold(&mut self, node: usize, mut step: Step) {
         let writes = std::mem::take(&mut step.writes);
         let pause = 1 + self.below(8);
-        let Some(running) = &mut self.nodes[node].running else { return };
+        let Some(running) = &mut self.nodes[node].running else {
+            return;
+        };
         match running.core.submit(writes) {
             Ok(seq) => running.held.push_back((seq, step)),
-            Err(error) => return self.fail(format!("the store of node {node} took nothing: {error}")),
+            Err(error) => {
+                return self.fail(format!("the store of node {node} took nothing: {error}"));
+            }
         }
         if !running.committing {
             running.committing = true;
@@ -84,9 +98,15 @@ impl World {
 
     fn wake(&mut self, node: usize, wake_at: Option<u64>) {
         let life = self.nodes[node].life;
-        let Some(running) = &mut self.nodes[node].running else { return };
+        let Some(running) = &mut self.nodes[node].running else {
+            return;
+        };
         let due = wake_at.map(|at| at.max(self.now_ms + 1));
-        if due.is_some() && running.wake_at.is_none_or(|known| known <= self.now_ms || due < Some(known)) {
+        if due.is_some()
+            && running
+                .wake_at
+                .is_none_or(|known| known <= self.now_ms || due < Some(known))
+        {
             running.wake_at = due;
             let after = due.unwrap_or(self.now_ms) - self.now_ms;
             self.later(after, Happening::Wake { node, life });
@@ -109,7 +129,11 @@ impl World {
         }
         let fails = self.chance(self.faults.commit_fails);
         if fails {
-            let failure = if self.chance(5_000) { Failure::Written } else { Failure::Nothing };
+            let failure = if self.chance(5_000) {
+                Failure::Written
+            } else {
+                Failure::Nothing
+            };
             self.nodes[node].disk.fail_commit(0, failure);
         }
         if self.chance(self.faults.disk_fills) {
@@ -118,7 +142,9 @@ impl World {
             let wait = self.below(20_000);
             self.later(wait, Happening::DiskFree { node });
         }
-        let Some(running) = &mut self.nodes[node].running else { return };
+        let Some(running) = &mut self.nodes[node].running else {
+            return;
+        };
         running.committing = false;
         let core = Arc::clone(&running.core);
         loop {
@@ -142,7 +168,9 @@ impl World {
             if self.nodes[node].life != life {
                 return;
             }
-            let Some(running) = &mut self.nodes[node].running else { return };
+            let Some(running) = &mut self.nodes[node].running else {
+                return;
+            };
             if running.held.front().is_none_or(|(seq, _)| *seq > up_to) {
                 return;
             }
@@ -153,15 +181,34 @@ impl World {
     }
 
     fn carry_out(&mut self, node: usize, step: Step) {
-        let Step { writes: _, sends, dials, calls, events, answers, wake_at: _ } = step;
-        if let Err(violation) = self.checks.on_durable(node, &events, &sends, &calls, self.nodes[node].running.as_ref()) {
+        let Step {
+            writes: _,
+            sends,
+            dials,
+            calls,
+            events,
+            answers,
+            wake_at: _,
+        } = step;
+        if let Err(violation) = self.checks.on_durable(
+            node,
+            &events,
+            &sends,
+            &calls,
+            self.nodes[node].running.as_ref(),
+        ) {
             return self.fail(violation);
         }
         if let Some(running) = &mut self.nodes[node].running {
-            running.newest_event = events.last().map_or(running.newest_event, |(number, _)| *number);
+            running.newest_event = events
+                .last()
+                .map_or(running.newest_event, |(number, _)| *number);
         }
         for (id, answer) in answers {
-            let ask = self.nodes[node].running.as_mut().and_then(|running| running.asks.remove(&id));
+            let ask = self.nodes[node]
+                .running
+                .as_mut()
+                .and_then(|running| running.asks.remove(&id));
             if let Some(ask) = ask {
                 self.on_answer(node, ask, answer);
             }
@@ -175,7 +222,8 @@ impl World {
             self.dial(node, dial.peer);
         }
         for call in calls {
-            self.trace.note(self.now_ms, node, "call", &call.request.to_bytes());
+            self.trace
+                .note(self.now_ms, node, "call", &call.request.to_bytes());
             self.call(node, call);
         }
     }
@@ -183,8 +231,13 @@ impl World {
     /// The engine knows of things that never became durable: it goes, with every step behind it.
     fn on_commit_failed(&mut self, node: usize) {
         self.tally.count("commit_failed");
-        let Some(running) = self.nodes[node].running.take() else { return };
-        self.tally.largest("steps_behind_failed_commit_max", running.held.len().saturating_sub(1) as u64);
+        let Some(running) = self.nodes[node].running.take() else {
+            return;
+        };
+        self.tally.largest(
+            "steps_behind_failed_commit_max",
+            running.held.len().saturating_sub(1) as u64,
+        );
         if running.held.len() > 3 {
             self.tally.count("commit_failed_three_behind");
         }
@@ -198,7 +251,9 @@ impl World {
 
     /// `kill -9`: what was not committed is gone, what was on its way to the node too.
     pub(crate) fn kill(&mut self, node: usize) {
-        let Some(running) = self.nodes[node].running.take() else { return };
+        let Some(running) = self.nodes[node].running.take() else {
+            return;
+        };
         self.tally.count("killed");
         self.nodes[node].user.take_back(running.asks);
         self.nodes[node].life += 1;

@@ -31,6 +31,9 @@ pub struct Faults {
 impl Faults {
     /// Nothing goes wrong; frames take one to three milliseconds.
     pub fn none() -> Self {
-        Self { delay_ms_max: 2, ..Self::default() }
+        Self {
+            delay_ms_max: 2,
+            ..Self::default()
+        }
     }
 }

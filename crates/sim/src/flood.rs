@@ -22,15 +22,33 @@ impl World {
         if !self.is_connected(from, victim) {
             return;
         }
-        let Some((author, thread)) = self.identity_in_thread(from) else { return };
+        let Some((author, thread)) = self.identity_in_thread(from) else {
+            return;
+        };
         self.tally.count("flooded");
         for number in 1..=FRAMES {
             let bytes = vec![0; FRAME_BYTES];
             let (lane, kind) = (Lane::Service, EnvelopeKind::Application);
-            let envelope = Envelope { thread, incarnation: 0, parent: ParentHash([0; 32]), lane, kind, bytes };
+            let envelope = Envelope {
+                thread,
+                incarnation: 0,
+                parent: ParentHash([0; 32]),
+                lane,
+                kind,
+                bytes,
+            };
             let sequence = FAR_AHEAD + 2 * number;
-            let parcel = Parcel { lane, author, sequence, content: ParcelContent::Envelope(envelope) };
-            let frame = PeerFrame::Deliver { number: FAR_AHEAD + number, parcel }.to_bytes();
+            let parcel = Parcel {
+                lane,
+                author,
+                sequence,
+                content: ParcelContent::Envelope(envelope),
+            };
+            let frame = PeerFrame::Deliver {
+                number: FAR_AHEAD + number,
+                parcel,
+            }
+            .to_bytes();
             self.hostile_frame(from, victim, frame);
         }
         for length in [0, 1, 7, 64, 4_096] {
@@ -44,7 +62,13 @@ impl World {
         self.give(victim, comptoir_engine::Input::Frame { peer, bytes });
     }
 
-    fn identity_in_thread(&self, node: usize) -> Option<(comptoir_protocol::id::DeviceId, comptoir_protocol::id::ThreadId)> {
+    fn identity_in_thread(
+        &self,
+        node: usize,
+    ) -> Option<(
+        comptoir_protocol::id::DeviceId,
+        comptoir_protocol::id::ThreadId,
+    )> {
         let running = self.nodes[node].running.as_ref()?;
         let view = running.core.committed();
         let device = query::personas(&view).ok()?.into_iter().next()?.device;

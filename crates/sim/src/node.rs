@@ -77,7 +77,11 @@ impl Node {
     /// The node's clocks: the wall may be wrong, the monotonic one never goes back.
     pub(crate) fn time(&self, now_ms: u64) -> Time {
         let wall_ms = (EPOCH_MS + now_ms).saturating_add_signed(self.skew_ms);
-        Time { wall_ms, mono_ms: now_ms, boot: [0; 16] }
+        Time {
+            wall_ms,
+            mono_ms: now_ms,
+            boot: [0; 16],
+        }
     }
 
     /// Opens store and engine over the disk.
@@ -90,8 +94,10 @@ impl Node {
 
     /// Opens an engine over an open store.
     pub(crate) fn run_on(&self, core: Arc<Core>) -> Result<Running, String> {
-        let engine = Engine::open(self.config.clone(), &core.view()).map_err(|error| error.to_string())?;
-        let newest_event = comptoir_engine::query::newest_event(&core.committed()).map_err(|error| error.to_string())?;
+        let engine =
+            Engine::open(self.config.clone(), &core.view()).map_err(|error| error.to_string())?;
+        let newest_event = comptoir_engine::query::newest_event(&core.committed())
+            .map_err(|error| error.to_string())?;
         Ok(Running {
             engine,
             core,

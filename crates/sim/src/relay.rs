@@ -67,7 +67,10 @@ impl Relay {
     }
 
     pub(crate) fn descriptor(&self) -> RelayDescriptor {
-        RelayDescriptor { key: self.key(), addresses: vec!["/ip4/127.0.0.1/tcp/1".to_owned()] }
+        RelayDescriptor {
+            key: self.key(),
+            addresses: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+        }
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -76,14 +79,21 @@ impl Relay {
 
     /// Opens the boxes that its disk holds.
     pub(crate) fn start(&mut self) {
-        let kv = self.disk.open().expect("a relay's disk in a world loses nothing");
+        let kv = self
+            .disk
+            .open()
+            .expect("a relay's disk in a world loses nothing");
         let config = Config {
             key: SigningKey::from_bytes(&self.key),
             addresses: self.descriptor().addresses,
             open: true,
-            limits: Limits { puzzle_bits: 4, ..Limits::default() },
+            limits: Limits {
+                puzzle_bits: 4,
+                ..Limits::default()
+            },
         };
-        self.mailbox = Some(KvMailbox::open(Arc::new(kv), config).expect("what the mailbox wrote opens"));
+        self.mailbox =
+            Some(KvMailbox::open(Arc::new(kv), config).expect("what the mailbox wrote opens"));
     }
 
     /// Kills it; with `forget`, it will come back with nothing.
@@ -97,26 +107,41 @@ impl Relay {
     }
 
     /// Serves one request of a node's link.
-    pub(crate) fn serve(&mut self, node: usize, signed: &SignedRequest, now: Time, tally: &mut Tally) -> (RelayAnswer, Vec<News>) {
+    pub(crate) fn serve(
+        &mut self,
+        node: usize,
+        signed: &SignedRequest,
+        now: Time,
+        tally: &mut Tally,
+    ) -> (RelayAnswer, Vec<News>) {
         let key = self.key();
-        let (Some(session), Some(mailbox)) = (self.sessions.get_mut(&node), self.mailbox.as_mut()) else {
+        let (Some(session), Some(mailbox)) = (self.sessions.get_mut(&node), self.mailbox.as_mut())
+        else {
             return (RelayAnswer::Denied, Vec::new());
         };
         let incoming = match Incoming::open(signed, &key, &session.challenge) {
             Ok(incoming) => incoming.without_wait(),
             Err(refused) => return (refused.answer, Vec::new()),
         };
-        let done = mailbox.handle_now(&incoming, now, &mut self.rng).expect("a relay's disk in a world never fails");
+        let done = mailbox
+            .handle_now(&incoming, now, &mut self.rng)
+            .expect("a relay's disk in a world never fails");
         let answer = match done.outcome {
             Outcome::Answer(answer) => answer,
             Outcome::Subscribed(rids, answer) => {
                 session.rids = rids.into_iter().collect();
                 answer
             }
-            Outcome::Waiting { .. } => RelayAnswer::Items { items: Vec::new(), more: false },
+            Outcome::Waiting { .. } => RelayAnswer::Items {
+                items: Vec::new(),
+                more: false,
+            },
         };
         count_refusal(&answer, tally);
-        (self.tamper_request(incoming.request(), answer, tally), done.pushes)
+        (
+            self.tamper_request(incoming.request(), answer, tally),
+            done.pushes,
+        )
     }
 
     /// Does the relay's own work.
@@ -127,7 +152,12 @@ impl Relay {
     }
 
     /// An evil relay drops, delays (by keeping things back), reorders, repeats and alters what it hands out.
-    fn tamper_request(&mut self, request: &RelayRequest, answer: RelayAnswer, tally: &mut Tally) -> RelayAnswer {
+    fn tamper_request(
+        &mut self,
+        request: &RelayRequest,
+        answer: RelayAnswer,
+        tally: &mut Tally,
+    ) -> RelayAnswer {
         if !self.evil {
             return answer;
         }
@@ -140,7 +170,10 @@ impl Relay {
                 answer
             }
             (RelayRequest::Fetch { rid, .. }, RelayAnswer::Items { items, more }) => {
-                RelayAnswer::Items { items: self.tamper_items(*rid, items, tally), more }
+                RelayAnswer::Items {
+                    items: self.tamper_items(*rid, items, tally),
+                    more,
+                }
             }
             (_, answer) => answer,
         }
@@ -164,8 +197,18 @@ impl Relay {
             }
         }
         let copies = self.copies.entry(rid).or_default();
-        let repeated: Vec<Item> = copies.iter().filter(|_| self.rng.next_u32().is_multiple_of(10)).take(4).cloned().collect();
-        copies.extend(items.iter().take(32usize.saturating_sub(copies.len())).cloned());
+        let repeated: Vec<Item> = copies
+            .iter()
+            .filter(|_| self.rng.next_u32().is_multiple_of(10))
+            .take(4)
+            .cloned()
+            .collect();
+        copies.extend(
+            items
+                .iter()
+                .take(32usize.saturating_sub(copies.len()))
+                .cloned(),
+        );
         tally.add("evil_repeated", repeated.len() as u64);
         items.extend(repeated);
         items

@@ -2,8 +2,8 @@
 //! Scenarios: who is there, what they do, what goes wrong, and what must hold in the end.
 
 use comptoir_crypto::Phrase;
-use comptoir_engine::seam::mutant::Mutant;
 use comptoir_engine::rows::key;
+use comptoir_engine::seam::mutant::Mutant;
 use comptoir_engine::{Command, CommandId, Config, Engine, Input, Scan, View, ViewError};
 use rand_core::Rng as _;
 
@@ -42,8 +42,14 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Pair, Self::PairOffline, Self::OneEvilRelay, Self::AmnesiacRelay, Self::Lossy30, Self::Sleep3Days];
+    pub const ALL: [Self; 6] = [
+        Self::Pair,
+        Self::PairOffline,
+        Self::OneEvilRelay,
+        Self::AmnesiacRelay,
+        Self::Lossy30,
+        Self::Sleep3Days,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -60,11 +66,43 @@ impl Scenario {
     /// What must fire at least once over a thousand seeds.
     fn expected(self) -> &'static [&'static str] {
         match self {
-            Self::Pair => &["killed", "commit_failed", "commit_failed_three_behind", "wire_broken", "asked_again", "flooded", "disk_filled"],
-            Self::PairOffline => &["killed", "commit_failed", "relay_killed", "relay_unreachable", "dial_failed", "slept", "relay_duplicate"],
-            Self::OneEvilRelay => &["evil_dropped", "evil_delayed", "evil_reordered", "evil_forged", "evil_repeated"],
-            Self::AmnesiacRelay => &["relay_killed", "relay_forgot", "relay_unreachable", "relay_denied"],
-            Self::Lossy30 => &["relay_lost", "wire_broken", "dial_failed", "relay_duplicate"],
+            Self::Pair => &[
+                "killed",
+                "commit_failed",
+                "commit_failed_three_behind",
+                "wire_broken",
+                "asked_again",
+                "flooded",
+                "disk_filled",
+            ],
+            Self::PairOffline => &[
+                "killed",
+                "commit_failed",
+                "relay_killed",
+                "relay_unreachable",
+                "dial_failed",
+                "slept",
+                "relay_duplicate",
+            ],
+            Self::OneEvilRelay => &[
+                "evil_dropped",
+                "evil_delayed",
+                "evil_reordered",
+                "evil_forged",
+                "evil_repeated",
+            ],
+            Self::AmnesiacRelay => &[
+                "relay_killed",
+                "relay_forgot",
+                "relay_unreachable",
+                "relay_denied",
+            ],
+            Self::Lossy30 => &[
+                "relay_lost",
+                "wire_broken",
+                "dial_failed",
+                "relay_duplicate",
+            ],
             Self::Sleep3Days => &["slept", "clock_jumped", "relay_unreachable"],
         }
     }
@@ -74,14 +112,48 @@ impl Scenario {
     }
 
     fn faults(self) -> Faults {
-        let common = Faults { delay_ms_max: 40, kills: 40, commit_fails: 30, ..Faults::default() };
+        let common = Faults {
+            delay_ms_max: 40,
+            kills: 40,
+            commit_fails: 30,
+            ..Faults::default()
+        };
         match self {
-            Self::Pair => Faults { kills: 60, commit_fails: 60, wire_breaks: 150, disk_fills: 10, ..common },
-            Self::PairOffline => Faults { dial_fails: 5_000, relay_kills: 20, ..common },
-            Self::OneEvilRelay => Faults { dial_fails: 9_000, evil: 1_500, ..common },
-            Self::AmnesiacRelay => Faults { dial_fails: 9_000, relay_kills: 100, relay_forgets: 5_000, ..common },
-            Self::Lossy30 => Faults { delay_ms_max: 400, wire_breaks: 3_000, relay_losses: 3_000, dial_fails: 3_000, ..common },
-            Self::Sleep3Days => Faults { dial_fails: 3_000, relay_kills: 20, ..common },
+            Self::Pair => Faults {
+                kills: 60,
+                commit_fails: 60,
+                wire_breaks: 150,
+                disk_fills: 10,
+                ..common
+            },
+            Self::PairOffline => Faults {
+                dial_fails: 5_000,
+                relay_kills: 20,
+                ..common
+            },
+            Self::OneEvilRelay => Faults {
+                dial_fails: 9_000,
+                evil: 1_500,
+                ..common
+            },
+            Self::AmnesiacRelay => Faults {
+                dial_fails: 9_000,
+                relay_kills: 100,
+                relay_forgets: 5_000,
+                ..common
+            },
+            Self::Lossy30 => Faults {
+                delay_ms_max: 400,
+                wire_breaks: 3_000,
+                relay_losses: 3_000,
+                dial_fails: 3_000,
+                ..common
+            },
+            Self::Sleep3Days => Faults {
+                dial_fails: 3_000,
+                relay_kills: 20,
+                ..common
+            },
         }
     }
 }
@@ -105,7 +177,10 @@ pub struct Outcome {
 
 /// Runs one seed of a scenario, with a mistake in the engine if one is asked for.
 pub fn run(scenario: Scenario, seed: u64, mutant: Option<Mutant>) -> Outcome {
-    let config = Config { mutant, ..Config::default() };
+    let config = Config {
+        mutant,
+        ..Config::default()
+    };
     let mut world = World::new(seed, 2, scenario.relays(), &config);
     for what in scenario.expected() {
         world.tally.add(what, 0);
@@ -116,24 +191,42 @@ pub fn run(scenario: Scenario, seed: u64, mutant: Option<Mutant>) -> Outcome {
     for relay in &mut world.relays {
         relay.forgetful = scenario == Scenario::AmnesiacRelay;
     }
-    let violation = play(&mut world, scenario).err().or_else(|| world.violation().map(str::to_owned));
+    let violation = play(&mut world, scenario)
+        .err()
+        .or_else(|| world.violation().map(str::to_owned));
     // What happened first explains what was missing in the end.
     let violation = world.violation().map(str::to_owned).or(violation);
     let tally = std::mem::take(&mut world.tally);
-    Outcome { scenario, seed, inputs: world.inputs, tally, trace: world.trace(), violation }
+    Outcome {
+        scenario,
+        seed,
+        inputs: world.inputs,
+        tally,
+        trace: world.trace(),
+        violation,
+    }
 }
 
 fn play(world: &mut World, scenario: Scenario) -> Result<(), String> {
     // Half of the worlds are bad from the first minute on, half wait until the two have met.
-    let bad_from_the_start = world.rng.next_u32().is_multiple_of(2) && scenario != Scenario::Lossy30;
+    let bad_from_the_start =
+        world.rng.next_u32().is_multiple_of(2) && scenario != Scenario::Lossy30;
     if bad_from_the_start {
-        world.faults = Faults { relay_forgets: 0, evil: 0, ..scenario.faults() };
+        world.faults = Faults {
+            relay_forgets: 0,
+            evil: 0,
+            ..scenario.faults()
+        };
     }
     meet(world)?;
     world.faults = scenario.faults();
     let mut rounds = 0;
     // Three days asleep are a story by themselves; of the others it takes some for everything to meet.
-    let rounds_min = if scenario == Scenario::Sleep3Days { 1 } else { 3 };
+    let rounds_min = if scenario == Scenario::Sleep3Days {
+        1
+    } else {
+        3
+    };
     while world.inputs < INPUTS_MIN || rounds < rounds_min {
         round(world, scenario);
         rounds += 1;
@@ -152,27 +245,41 @@ fn meet(world: &mut World) -> Result<(), String> {
         let words = Phrase::generate(&mut world.rng).words().join(" ");
         world.wants(node, What::Persona(words));
     }
-    until(world, HOUR_MS, "two personas", |world| world.nodes.iter().all(|node| node.user.is_content()))?;
+    until(world, HOUR_MS, "two personas", |world| {
+        world.nodes.iter().all(|node| node.user.is_content())
+    })?;
     for node in 0..2 {
         for relay in 0..world.relays.len() {
             world.wants(node, What::Relay(relay));
         }
     }
-    until(world, HOUR_MS, "relays", |world| world.nodes.iter().all(|node| node.user.is_content()))?;
+    until(world, HOUR_MS, "relays", |world| {
+        world.nodes.iter().all(|node| node.user.is_content())
+    })?;
     pass(world, 30_000);
     world.wants(0, What::Invite);
-    until(world, HOUR_MS, "an invite", |world| world.nodes[0].user.link.is_some())?;
+    until(world, HOUR_MS, "an invite", |world| {
+        world.nodes[0].user.link.is_some()
+    })?;
     let link = world.nodes[0].user.link.clone().unwrap_or_default();
     world.wants(1, What::Add(link));
-    until(world, DAY_MS, "a request", |world| world.request_at(0).is_some())?;
+    until(world, DAY_MS, "a request", |world| {
+        world.request_at(0).is_some()
+    })?;
     let request = world.request_at(0).unwrap_or_default();
     world.wants(0, What::Accept(request));
-    until(world, DAY_MS, "a thread on both sides", |world| world.thread_of(0).is_some() && world.thread_of(1).is_some())
+    until(world, DAY_MS, "a thread on both sides", |world| {
+        world.thread_of(0).is_some() && world.thread_of(1).is_some()
+    })
 }
 
 /// Some minutes, or days, in which people write and things go wrong.
 fn round(world: &mut World, scenario: Scenario) {
-    let length_ms = if scenario == Scenario::Sleep3Days { 4 * DAY_MS } else { 10 * MINUTE_MS };
+    let length_ms = if scenario == Scenario::Sleep3Days {
+        4 * DAY_MS
+    } else {
+        10 * MINUTE_MS
+    };
     for node in 0..2 {
         for _ in 0..4 + world.below(6) {
             let at = world.below(length_ms);
@@ -180,26 +287,61 @@ fn round(world: &mut World, scenario: Scenario) {
             let burst = if world.below(4) == 0 { 8 } else { 1 };
             for _ in 0..burst {
                 let what = wish(world, node);
-                world.later(at, Happening::Act { node, act: Act::Ask(what) });
+                world.later(
+                    at,
+                    Happening::Act {
+                        node,
+                        act: Act::Ask(what),
+                    },
+                );
             }
         }
         let at = world.below(length_ms);
         match scenario {
             Scenario::Pair if world.below(4) == 0 => {
-                world.later(at, Happening::Act { node, act: Act::Flood { victim: 1 - node } });
+                world.later(
+                    at,
+                    Happening::Act {
+                        node,
+                        act: Act::Flood { victim: 1 - node },
+                    },
+                );
             }
             Scenario::PairOffline => {
                 let for_ms = MINUTE_MS + world.below(8 * MINUTE_MS);
-                world.later(at, Happening::Act { node, act: Act::Sleep { for_ms } });
+                world.later(
+                    at,
+                    Happening::Act {
+                        node,
+                        act: Act::Sleep { for_ms },
+                    },
+                );
             }
             Scenario::Sleep3Days => {
-                world.later(at, Happening::Act { node, act: Act::Sleep { for_ms: 3 * DAY_MS } });
-                let to_ms = world.below(2 * 365 * DAY_MS).cast_signed() - (365 * DAY_MS).cast_signed();
+                world.later(
+                    at,
+                    Happening::Act {
+                        node,
+                        act: Act::Sleep { for_ms: 3 * DAY_MS },
+                    },
+                );
+                let to_ms =
+                    world.below(2 * 365 * DAY_MS).cast_signed() - (365 * DAY_MS).cast_signed();
                 let at = world.below(length_ms);
-                world.later(at, Happening::Act { node, act: Act::JumpClock { to_ms: to_ms / 365 } });
+                world.later(
+                    at,
+                    Happening::Act {
+                        node,
+                        act: Act::JumpClock { to_ms: to_ms / 365 },
+                    },
+                );
             }
             _ => {
-                let act = if world.below(3) == 0 { Act::Kill } else { Act::Break };
+                let act = if world.below(3) == 0 {
+                    Act::Kill
+                } else {
+                    Act::Break
+                };
                 world.later(at, Happening::Act { node, act });
             }
         }
@@ -212,9 +354,17 @@ fn wish(world: &mut World, node: usize) -> What {
         0 => What::Read,
         1 => What::Rename,
         _ => {
-            let count = if world.below(5) == 0 { 1 + world.below(64) } else { 1 + world.below(3) };
+            let count = if world.below(5) == 0 {
+                1 + world.below(64)
+            } else {
+                1 + world.below(3)
+            };
             let number = world.next_text();
-            What::Send((0..count).map(|i| format!("{number}.{i} from {node}")).collect())
+            What::Send(
+                (0..count)
+                    .map(|i| format!("{number}.{i} from {node}"))
+                    .collect(),
+            )
         }
     }
 }
@@ -233,7 +383,10 @@ fn heal(world: &mut World) -> Result<(), String> {
         world.nodes[node].skew_ms = 0;
     }
     let promised = |world: &World| -> bool {
-        let all_up = world.nodes.iter().all(|node| node.running.is_some() && node.user.is_content());
+        let all_up = world
+            .nodes
+            .iter()
+            .all(|node| node.running.is_some() && node.user.is_content());
         all_up && (0..2).all(|node| has_all(world, node))
     };
     until(world, HEALING_MS, "everything promised to arrive", promised)
@@ -241,8 +394,13 @@ fn heal(world: &mut World) -> Result<(), String> {
 
 /// Whether a node has every message that the other was promised, and the other knows.
 fn has_all(world: &World, node: usize) -> bool {
-    let (Some(thread), Some(running)) = (world.thread_of(node), world.nodes[node].running.as_ref()) else { return false };
-    let Ok(said) = transcript(running, thread) else { return false };
+    let (Some(thread), Some(running)) = (world.thread_of(node), world.nodes[node].running.as_ref())
+    else {
+        return false;
+    };
+    let Ok(said) = transcript(running, thread) else {
+        return false;
+    };
     let theirs = said.iter().filter(|(own, _, _)| !own).count();
     theirs >= world.nodes[1 - node].user.sent.len()
 }
@@ -254,16 +412,39 @@ fn agree(world: &World) -> Result<(), String> {
         transcript(running, world.thread_of(node).ok_or("a thread is gone")?)
     };
     let (ours, theirs) = (read(0)?, read(1)?);
-    let as_seen_by_0: Vec<(bool, u64, &String)> = ours.iter().map(|(own, sequence, text)| (*own, *sequence, text)).collect();
-    let as_seen_by_1: Vec<(bool, u64, &String)> = theirs.iter().map(|(own, sequence, text)| (!own, *sequence, text)).collect();
+    let as_seen_by_0: Vec<(bool, u64, &String)> = ours
+        .iter()
+        .map(|(own, sequence, text)| (*own, *sequence, text))
+        .collect();
+    let as_seen_by_1: Vec<(bool, u64, &String)> = theirs
+        .iter()
+        .map(|(own, sequence, text)| (!own, *sequence, text))
+        .collect();
     if as_seen_by_0 != as_seen_by_1 {
-        return Err(format!("I10: the two transcripts differ: {} and {} messages", ours.len(), theirs.len()));
+        return Err(format!(
+            "I10: the two transcripts differ: {} and {} messages",
+            ours.len(),
+            theirs.len()
+        ));
     }
     for (node, said) in [(0, &ours), (1, &theirs)] {
-        let own: Vec<(u64, &String)> = said.iter().filter(|(own, _, _)| *own).map(|(_, sequence, text)| (*sequence, text)).collect();
-        let promised: Vec<(u64, &String)> = world.nodes[node].user.sent.iter().map(|(sequence, text)| (*sequence, text)).collect();
+        let own: Vec<(u64, &String)> = said
+            .iter()
+            .filter(|(own, _, _)| *own)
+            .map(|(_, sequence, text)| (*sequence, text))
+            .collect();
+        let promised: Vec<(u64, &String)> = world.nodes[node]
+            .user
+            .sent
+            .iter()
+            .map(|(sequence, text)| (*sequence, text))
+            .collect();
         if own != promised {
-            return Err(format!("I1: node {node} was promised {} messages and has {}", promised.len(), own.len()));
+            return Err(format!(
+                "I1: node {node} was promised {} messages and has {}",
+                promised.len(),
+                own.len()
+            ));
         }
     }
     Ok(())
@@ -272,10 +453,21 @@ fn agree(world: &World) -> Result<(), String> {
 /// I12: every kind of row, made unreadable, stops the engine with an error; it is never guessed at.
 fn refuses_what_it_cannot_read(world: &mut World) -> Result<(), String> {
     let node = &mut world.nodes[0];
-    let Some(running) = &node.running else { return Ok(()) };
+    let Some(running) = &node.running else {
+        return Ok(());
+    };
     let view = running.core.committed();
-    for space in [key::CONTACT, key::THREAD, key::RELAY, key::BOX, key::PERSONA] {
-        if view.scan(Scan::all(vec![space]).limited(1)).is_ok_and(|rows| rows.is_empty()) {
+    for space in [
+        key::CONTACT,
+        key::THREAD,
+        key::RELAY,
+        key::BOX,
+        key::PERSONA,
+    ] {
+        if view
+            .scan(Scan::all(vec![space]).limited(1))
+            .is_ok_and(|rows| rows.is_empty())
+        {
             continue;
         }
         let newer = Newer { view: &view, space };
@@ -283,11 +475,15 @@ fn refuses_what_it_cannot_read(world: &mut World) -> Result<(), String> {
         let stopped = match opened {
             Err(_) => true,
             Ok(mut engine) => inputs_that_read_all().into_iter().any(|input| {
-                engine.handle(input, node_time(world.now_ms), &mut node.rng, &newer).is_err()
+                engine
+                    .handle(input, node_time(world.now_ms), &mut node.rng, &newer)
+                    .is_err()
             }),
         };
         if !stopped {
-            return Err(format!("I12: rows of a newer version in space {space:#04x} were passed over"));
+            return Err(format!(
+                "I12: rows of a newer version in space {space:#04x} were passed over"
+            ));
         }
     }
     Ok(())
@@ -295,13 +491,29 @@ fn refuses_what_it_cannot_read(world: &mut World) -> Result<(), String> {
 
 /// Opening reads most rows; a persona's own is read by whoever acts for it.
 fn inputs_that_read_all() -> [Input; 2] {
-    let command = Command::Invite { expires_s: 3_600, uses: 1, as_ref: false };
+    let command = Command::Invite {
+        expires_s: 3_600,
+        uses: 1,
+        as_ref: false,
+    };
     let (id, persona) = (CommandId(1), comptoir_engine::MAIN);
-    [Input::Opened { endpoint: None }, Input::Command { id, persona, command, idempotency: None }]
+    [
+        Input::Opened { endpoint: None },
+        Input::Command {
+            id,
+            persona,
+            command,
+            idempotency: None,
+        },
+    ]
 }
 
 fn node_time(now_ms: u64) -> comptoir_protocol::time::Time {
-    comptoir_protocol::time::Time { wall_ms: now_ms, mono_ms: now_ms, boot: [0; 16] }
+    comptoir_protocol::time::Time {
+        wall_ms: now_ms,
+        mono_ms: now_ms,
+        boot: [0; 16],
+    }
 }
 
 /// A store in which the rows of one space were written by a version to come.
@@ -328,7 +540,10 @@ impl<V: View> View for Newer<'_, V> {
 
     fn scan(&self, range: Scan) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ViewError> {
         let rows = self.view.scan(range)?;
-        Ok(rows.into_iter().map(|(key, value)| (key.clone(), self.newer(&key, value))).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(key, value)| (key.clone(), self.newer(&key, value)))
+            .collect())
     }
 }
 
@@ -338,7 +553,12 @@ fn pass(world: &mut World, for_ms: u64) {
 }
 
 /// Lets time pass until something is so.
-fn until(world: &mut World, at_most_ms: u64, what: &str, so: impl Fn(&World) -> bool) -> Result<(), String> {
+fn until(
+    world: &mut World,
+    at_most_ms: u64,
+    what: &str,
+    so: impl Fn(&World) -> bool,
+) -> Result<(), String> {
     let until_ms = world.now_ms + at_most_ms;
     while !so(world) {
         // A look costs more than a turn: let some happen in between.
@@ -347,7 +567,10 @@ fn until(world: &mut World, at_most_ms: u64, what: &str, so: impl Fn(&World) -> 
                 return match (world.violation(), so(world)) {
                     (Some(violation), _) => Err(violation.to_owned()),
                     (None, true) => Ok(()),
-                    (None, false) => Err(format!("waited {} minutes for {what}", at_most_ms / MINUTE_MS)),
+                    (None, false) => Err(format!(
+                        "waited {} minutes for {what}",
+                        at_most_ms / MINUTE_MS
+                    )),
                 };
             }
         }

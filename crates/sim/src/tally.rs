@@ -45,7 +45,11 @@ impl Tally {
 
     /// What never fired.
     pub fn silent(&self) -> Vec<&'static str> {
-        self.counts.iter().filter(|(_, times)| **times == 0).map(|(what, _)| *what).collect()
+        self.counts
+            .iter()
+            .filter(|(_, times)| **times == 0)
+            .map(|(what, _)| *what)
+            .collect()
     }
 
     /// Everything, by name.
@@ -56,7 +60,10 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<String> = self.iter().map(|(what, times)| format!("{what} {times}")).collect();
+        let parts: Vec<String> = self
+            .iter()
+            .map(|(what, times)| format!("{what} {times}"))
+            .collect();
         f.write_str(&parts.join(", "))
     }
 }

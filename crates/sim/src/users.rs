@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use comptoir_engine::query::{self, ContactView};
 use comptoir_engine::rows::contact::Decision;
-use comptoir_engine::{Answer, Command, CommandId, Idempotency, Input, NewMessage, Phrase, Refusal, Setting};
+use comptoir_engine::{
+    Answer, Command, CommandId, Idempotency, Input, NewMessage, Phrase, Refusal, Setting,
+};
 use comptoir_protocol::body::Body;
 use comptoir_protocol::id::Lane;
 
@@ -61,7 +63,10 @@ pub(crate) struct User {
 
 impl User {
     pub(crate) fn new(number: usize) -> Self {
-        Self { number, ..Self::default() }
+        Self {
+            number,
+            ..Self::default()
+        }
     }
 
     /// Nothing is waited for any more.
@@ -71,16 +76,23 @@ impl User {
 
     /// The node died before it answered these.
     pub(crate) fn take_back(&mut self, asks: BTreeMap<CommandId, Ask>) {
-        self.todo.extend(asks.into_values().map(|ask| (ask.number, ask)));
+        self.todo
+            .extend(asks.into_values().map(|ask| (ask.number, ask)));
     }
 
     /// Hears an answer. What was promised once is never promised differently.
-    pub(crate) fn on_answer(&mut self, ask: &Ask, answer: &Result<Answer, Refusal>) -> Result<(), String> {
+    pub(crate) fn on_answer(
+        &mut self,
+        ask: &Ask,
+        answer: &Result<Answer, Refusal>,
+    ) -> Result<(), String> {
         self.todo.remove(&ask.number);
         self.answered += 1;
         match (&ask.what, answer) {
             (What::Invite, Ok(Answer::Invite { link, .. })) => self.link = Some(link.clone()),
-            (What::Send(texts), Ok(Answer::Sent { from, to, .. })) => return self.promised(texts, *from, *to),
+            (What::Send(texts), Ok(Answer::Sent { from, to, .. })) => {
+                return self.promised(texts, *from, *to);
+            }
             (What::Send(_), Err(refusal)) => return Err(format!("a send was refused: {refusal}")),
             _ => {}
         }
@@ -89,11 +101,20 @@ impl User {
 
     fn promised(&mut self, texts: &[String], from: u64, to: u64) -> Result<(), String> {
         if (to + 1).saturating_sub(from) != texts.len() as u64 {
-            return Err(format!("I1: {} messages were asked for, {from} to {to} promised", texts.len()));
+            return Err(format!(
+                "I1: {} messages were asked for, {from} to {to} promised",
+                texts.len()
+            ));
         }
         for (sequence, text) in (from..).zip(texts) {
-            if let Some(other) = self.sent.insert(sequence, text.clone()).filter(|other| other != text) {
-                return Err(format!("I2: message {sequence} was promised as {other:?} and as {text:?}"));
+            if let Some(other) = self
+                .sent
+                .insert(sequence, text.clone())
+                .filter(|other| other != text)
+            {
+                return Err(format!(
+                    "I2: message {sequence} was promised as {other:?} and as {text:?}"
+                ));
             }
         }
         Ok(())
@@ -104,18 +125,64 @@ impl User {
         Some(match what {
             What::Persona(words) => {
                 let name = format!("person {}", self.number);
-                (0, Command::CreatePersona { phrase: Phrase(words.clone()), name })
+                (
+                    0,
+                    Command::CreatePersona {
+                        phrase: Phrase(words.clone()),
+                        name,
+                    },
+                )
             }
-            What::Relay(relay) => (MAIN, Command::AddRelay { relay: world.relays[*relay].descriptor(), ticket: None }),
-            What::Invite => (MAIN, Command::Invite { expires_s: 7 * 24 * 3600, uses: 1, as_ref: false }),
-            What::Add(link) => (MAIN, Command::Add { link: link.clone(), reason: "from the market".to_owned() }),
+            What::Relay(relay) => (
+                MAIN,
+                Command::AddRelay {
+                    relay: world.relays[*relay].descriptor(),
+                    ticket: None,
+                },
+            ),
+            What::Invite => (
+                MAIN,
+                Command::Invite {
+                    expires_s: 7 * 24 * 3600,
+                    uses: 1,
+                    as_ref: false,
+                },
+            ),
+            What::Add(link) => (
+                MAIN,
+                Command::Add {
+                    link: link.clone(),
+                    reason: "from the market".to_owned(),
+                },
+            ),
             What::Accept(request) => (MAIN, Command::Accept { request: *request }),
             What::Send(texts) => {
-                let messages = texts.iter().map(|text| NewMessage { body: Body::text(text.clone()) }).collect();
-                (MAIN, Command::Send { thread: thread()?, lane: Lane::Service, messages })
+                let messages = texts
+                    .iter()
+                    .map(|text| NewMessage {
+                        body: Body::text(text.clone()),
+                    })
+                    .collect();
+                (
+                    MAIN,
+                    Command::Send {
+                        thread: thread()?,
+                        lane: Lane::Service,
+                        messages,
+                    },
+                )
             }
-            What::Read => (MAIN, Command::MarkRead { thread: thread()?, up_to: None }),
-            What::Rename => (MAIN, Command::Set(Setting::Name(format!("renamed {}", self.answered)))),
+            What::Read => (
+                MAIN,
+                Command::MarkRead {
+                    thread: thread()?,
+                    up_to: None,
+                },
+            ),
+            What::Rename => (
+                MAIN,
+                Command::Set(Setting::Name(format!("renamed {}", self.answered))),
+            ),
         })
     }
 }
@@ -125,7 +192,10 @@ impl World {
     pub(crate) fn wants(&mut self, node: usize, what: What) {
         let user = &mut self.nodes[node].user;
         user.next_ask += 1;
-        let ask = Ask { number: user.next_ask, what };
+        let ask = Ask {
+            number: user.next_ask,
+            what,
+        };
         user.todo.insert(ask.number, ask.clone());
         self.ask(node, ask);
     }
@@ -139,16 +209,32 @@ impl World {
     }
 
     fn ask(&mut self, node: usize, ask: Ask) {
-        let Some((persona, command)) = self.nodes[node].user.command(self, &ask.what) else { return };
+        let Some((persona, command)) = self.nodes[node].user.command(self, &ask.what) else {
+            return;
+        };
         let asleep = self.nodes[node].asleep;
-        let Some(running) = self.nodes[node].running.as_mut().filter(|_| !asleep) else { return };
+        let Some(running) = self.nodes[node].running.as_mut().filter(|_| !asleep) else {
+            return;
+        };
         let id = CommandId(running.next_command);
         running.next_command += 1;
         let mut key = [0; 32];
         key[..8].copy_from_slice(&ask.number.to_be_bytes());
-        let idempotency = Some(Idempotency { key, body_hash: key, expires_ms: u64::MAX });
+        let idempotency = Some(Idempotency {
+            key,
+            body_hash: key,
+            expires_ms: u64::MAX,
+        });
         running.asks.insert(id, ask);
-        self.give(node, Input::Command { id, persona, command, idempotency });
+        self.give(
+            node,
+            Input::Command {
+                id,
+                persona,
+                command,
+                idempotency,
+            },
+        );
     }
 
     pub(crate) fn on_act(&mut self, node: usize, act: Act) {
@@ -159,13 +245,25 @@ impl World {
                 self.tally.count("slept");
                 self.disconnect_all(node);
                 self.nodes[node].asleep = true;
-                self.later(for_ms, Happening::Act { node, act: Act::Awake });
+                self.later(
+                    for_ms,
+                    Happening::Act {
+                        node,
+                        act: Act::Awake,
+                    },
+                );
             }
             Act::Awake => {
                 self.nodes[node].asleep = false;
                 for relay in 0..self.relays.len() {
                     let key = self.relays[relay].key();
-                    self.give(node, Input::Relay { relay: key, news: comptoir_engine::RelayNews::Down });
+                    self.give(
+                        node,
+                        Input::Relay {
+                            relay: key,
+                            news: comptoir_engine::RelayNews::Down,
+                        },
+                    );
                 }
                 self.give(node, Input::Tick);
                 self.ask_again(node);
@@ -186,7 +284,10 @@ impl World {
 
     pub(crate) fn contact_of(&self, node: usize) -> Option<ContactView> {
         let running = self.nodes[node].running.as_ref()?;
-        query::contacts(&running.core.committed(), MAIN).ok()?.into_iter().next()
+        query::contacts(&running.core.committed(), MAIN)
+            .ok()?
+            .into_iter()
+            .next()
     }
 
     pub(crate) fn thread_of(&self, node: usize) -> Option<u32> {
@@ -197,6 +298,9 @@ impl World {
     pub(crate) fn request_at(&self, node: usize) -> Option<u32> {
         let running = self.nodes[node].running.as_ref()?;
         let requests = query::requests(&running.core.committed(), MAIN).ok()?;
-        requests.into_iter().find(|request| request.decision == Decision::Open).map(|request| request.request)
+        requests
+            .into_iter()
+            .find(|request| request.decision == Decision::Open)
+            .map(|request| request.request)
     }
 }

@@ -65,15 +65,42 @@ pub(crate) enum Happening {
     /// The relay's own work.
     RelaySweep { relay: usize },
     /// A dial comes to its end.
-    Dialled { from: usize, life: u64, peer: PeerKey },
+    Dialled {
+        from: usize,
+        life: u64,
+        peer: PeerKey,
+    },
     /// A frame arrives.
-    Frame { from: usize, to: usize, wire: u64, bytes: Vec<u8> },
+    Frame {
+        from: usize,
+        to: usize,
+        wire: u64,
+        bytes: Vec<u8>,
+    },
     /// A call arrives at a relay.
-    Request { node: usize, life: u64, relay: RelayKey, session: Option<u64>, call: Box<RelayCall> },
+    Request {
+        node: usize,
+        life: u64,
+        relay: RelayKey,
+        session: Option<u64>,
+        call: Box<RelayCall>,
+    },
     /// A relay's answer arrives, or the time for it is over.
-    Answer { node: usize, life: u64, relay: RelayKey, session: Option<u64>, call: u64, answer: Option<Box<RelayAnswer>> },
+    Answer {
+        node: usize,
+        life: u64,
+        relay: RelayKey,
+        session: Option<u64>,
+        call: u64,
+        answer: Option<Box<RelayAnswer>>,
+    },
     /// A relay says something unasked.
-    Push { node: usize, relay: RelayKey, session: u64, answer: Box<RelayAnswer> },
+    Push {
+        node: usize,
+        relay: RelayKey,
+        session: u64,
+        answer: Box<RelayAnswer>,
+    },
     /// A user does something.
     Act { node: usize, act: crate::users::Act },
     /// The disk of a node has room again.
@@ -87,7 +114,9 @@ impl World {
         bytes[..8].copy_from_slice(&seed.to_be_bytes());
         let mut rng = ChaCha20Rng::from_seed(bytes);
         let relays: Vec<Relay> = (0..relays).map(|_| Relay::new(&mut rng)).collect();
-        let nodes: Vec<Node> = (0..nodes).map(|number| Node::new(number, &mut rng, config.clone())).collect();
+        let nodes: Vec<Node> = (0..nodes)
+            .map(|number| Node::new(number, &mut rng, config.clone()))
+            .collect();
         let mut world = Self {
             now_ms: 1_000,
             rng,
@@ -123,7 +152,8 @@ impl World {
     }
 
     pub(crate) fn later(&mut self, after_ms: u64, happening: Happening) {
-        self.queue.insert((self.now_ms + after_ms, self.next), happening);
+        self.queue
+            .insert((self.now_ms + after_ms, self.next), happening);
         self.next += 1;
     }
 
@@ -166,18 +196,56 @@ impl World {
                 self.later(10_000, Happening::RelaySweep { relay });
             }
             Happening::Dialled { from, life, peer } => self.on_dialled(from, life, peer),
-            Happening::Frame { from, to, wire, bytes } => self.on_frame(from, to, wire, bytes),
-            Happening::Request { node, life, relay, session, call } => self.on_request(node, life, relay, session, &call),
-            Happening::Answer { node, life, relay, session, call, answer } => {
+            Happening::Frame {
+                from,
+                to,
+                wire,
+                bytes,
+            } => self.on_frame(from, to, wire, bytes),
+            Happening::Request {
+                node,
+                life,
+                relay,
+                session,
+                call,
+            } => self.on_request(node, life, relay, session, &call),
+            Happening::Answer {
+                node,
+                life,
+                relay,
+                session,
+                call,
+                answer,
+            } => {
                 if self.nodes[node].life == life {
                     let alive = session.is_some() && session == self.session(node, relay);
-                    let answer = answer.filter(|_| alive).map(|answer| *answer).ok_or(Unreachable);
-                    self.give(node, Input::Relay { relay, news: RelayNews::Answer { call, answer } });
+                    let answer = answer
+                        .filter(|_| alive)
+                        .map(|answer| *answer)
+                        .ok_or(Unreachable);
+                    self.give(
+                        node,
+                        Input::Relay {
+                            relay,
+                            news: RelayNews::Answer { call, answer },
+                        },
+                    );
                 }
             }
-            Happening::Push { node, relay, session, answer } => {
+            Happening::Push {
+                node,
+                relay,
+                session,
+                answer,
+            } => {
                 if self.session(node, relay) == Some(session) {
-                    self.give(node, Input::Relay { relay, news: RelayNews::Pushed(*answer) });
+                    self.give(
+                        node,
+                        Input::Relay {
+                            relay,
+                            news: RelayNews::Pushed(*answer),
+                        },
+                    );
                 }
             }
             Happening::Act { node, act } => self.on_act(node, act),
@@ -234,7 +302,13 @@ impl World {
 
     fn connect(&mut self, from: usize, to: usize) {
         self.next += 1;
-        self.wires.insert(pair(from, to), Wire { id: self.next, arrives_ms: [self.now_ms; 2] });
+        self.wires.insert(
+            pair(from, to),
+            Wire {
+                id: self.next,
+                arrives_ms: [self.now_ms; 2],
+            },
+        );
         self.checks.on_connected(from, to);
         for (node, other) in [(from, to), (to, from)] {
             let peer = self.nodes[other].peer;
@@ -266,20 +340,36 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, from: usize, peer: PeerKey, bytes: Vec<u8>) {
-        let Some(to) = self.nodes.iter().position(|node| node.peer == peer) else { return };
+        let Some(to) = self.nodes.iter().position(|node| node.peer == peer) else {
+            return;
+        };
         if self.chance(self.faults.wire_breaks) {
             return self.disconnect(from, to);
         }
         let delay = self.delay();
-        let Some(wire) = self.wires.get_mut(&pair(from, to)) else { return };
+        let Some(wire) = self.wires.get_mut(&pair(from, to)) else {
+            return;
+        };
         let arrives_ms = &mut wire.arrives_ms[usize::from(from > to)];
         *arrives_ms = (*arrives_ms).max(self.now_ms + delay);
         let (after, id) = (*arrives_ms - self.now_ms, wire.id);
-        self.later(after, Happening::Frame { from, to, wire: id, bytes });
+        self.later(
+            after,
+            Happening::Frame {
+                from,
+                to,
+                wire: id,
+                bytes,
+            },
+        );
     }
 
     fn on_frame(&mut self, from: usize, to: usize, wire: u64, bytes: Vec<u8>) {
-        if self.wires.get(&pair(from, to)).is_some_and(|known| known.id == wire) {
+        if self
+            .wires
+            .get(&pair(from, to))
+            .is_some_and(|known| known.id == wire)
+        {
             self.checks.on_frame(from, to, &bytes);
             let peer = self.nodes[from].peer;
             self.give(to, Input::Frame { peer, bytes });
@@ -296,22 +386,52 @@ impl World {
     pub(crate) fn call(&mut self, node: usize, call: RelayCall) {
         let (life, relay, delay) = (self.nodes[node].life, call.relay.key, self.delay());
         let session = self.session(node, relay);
-        self.later(delay, Happening::Request { node, life, relay, session, call: Box::new(call) });
+        self.later(
+            delay,
+            Happening::Request {
+                node,
+                life,
+                relay,
+                session,
+                call: Box::new(call),
+            },
+        );
     }
 
-    fn on_request(&mut self, node: usize, life: u64, key: RelayKey, sent_on: Option<u64>, call: &RelayCall) {
+    fn on_request(
+        &mut self,
+        node: usize,
+        life: u64,
+        key: RelayKey,
+        sent_on: Option<u64>,
+        call: &RelayCall,
+    ) {
         if self.nodes[node].life != life {
             return;
         }
-        let answer = |session, answer| Happening::Answer { node, life, relay: key, session, call: call.call, answer };
-        let Some(at) = self.relays.iter().position(|relay| relay.key() == key && relay.is_up()) else {
+        let answer = |session, answer| Happening::Answer {
+            node,
+            life,
+            relay: key,
+            session,
+            call: call.call,
+            answer,
+        };
+        let Some(at) = self
+            .relays
+            .iter()
+            .position(|relay| relay.key() == key && relay.is_up())
+        else {
             self.tally.count("relay_unreachable");
             let wait = self.below(5_000);
             return self.later(wait, answer(None, None));
         };
         // What was sent on a link that is gone went with it; a new one is opened after a pause, as the real client does.
         let present = self.session(node, key);
-        let paused = self.relays[at].pauses.get(&node).is_some_and(|until| *until > self.now_ms);
+        let paused = self.relays[at]
+            .pauses
+            .get(&node)
+            .is_some_and(|until| *until > self.now_ms);
         if (sent_on.is_some() && sent_on != present) || (present.is_none() && paused) {
             let wait = self.below(5_000);
             return self.later(wait, answer(None, None));
@@ -319,7 +439,9 @@ impl World {
         if present.is_none() {
             self.open_session(node, at);
         }
-        let Some(session) = self.relays[at].sessions.get(&node) else { return };
+        let Some(session) = self.relays[at].sessions.get(&node) else {
+            return;
+        };
         let (id, challenge) = (session.id, session.challenge);
         let lost = self.chance(self.faults.relay_losses);
         // Half of what is lost is the request, half the answer: then it had its effect.
@@ -327,12 +449,20 @@ impl World {
             return self.lose(node, at, answer(None, None));
         }
         let signed = match &call.signer {
-            Some(seed) => SignedRequest::sign(call.call, &call.request, &SigningKey::from_bytes(seed.expose()), &key, &challenge),
+            Some(seed) => SignedRequest::sign(
+                call.call,
+                &call.request,
+                &SigningKey::from_bytes(seed.expose()),
+                &key,
+                &challenge,
+            ),
             None => SignedRequest::unsigned(call.call, &call.request),
         };
         let now = self.relay_time();
         let (said, pushes) = self.relays[at].serve(node, &signed, now, &mut self.tally);
-        if let (RelayRequest::Fetch { rid, .. }, RelayAnswer::Items { items, .. }) = (&call.request, &said) {
+        if let (RelayRequest::Fetch { rid, .. }, RelayAnswer::Items { items, .. }) =
+            (&call.request, &said)
+        {
             self.checks.on_items(node, key, *rid, items);
         }
         self.push(at, &pushes);
@@ -350,10 +480,20 @@ impl World {
         let mut challenge = [0; 32];
         self.rng.fill_bytes(&mut challenge);
         self.next += 1;
-        let session = Session { id: self.next, challenge, rids: Default::default() };
+        let session = Session {
+            id: self.next,
+            challenge,
+            rids: Default::default(),
+        };
         self.relays[at].sessions.insert(node, session);
         let relay = self.relays[at].key();
-        self.give(node, Input::Relay { relay, news: RelayNews::Up });
+        self.give(
+            node,
+            Input::Relay {
+                relay,
+                news: RelayNews::Up,
+            },
+        );
     }
 
     /// What was lost took the link along.
@@ -365,7 +505,13 @@ impl World {
         let wait = self.below(RELAY_SILENCE_MS);
         self.later(wait, answer);
         let relay = self.relays[at].key();
-        self.give(node, Input::Relay { relay, news: RelayNews::Down });
+        self.give(
+            node,
+            Input::Relay {
+                relay,
+                news: RelayNews::Down,
+            },
+        );
     }
 
     fn push(&mut self, at: usize, pushes: &[comptoir_mailbox::News]) {
@@ -373,13 +519,33 @@ impl World {
         let told: Vec<(usize, u64, RelayAnswer)> = pushes
             .iter()
             .flat_map(|news| {
-                let listening = self.relays[at].sessions.iter().filter(|(_, session)| session.rids.contains(&news.rid));
-                listening.map(|(node, session)| (*node, session.id, RelayAnswer::News { rid: news.rid, sequence: news.sequence }))
+                let listening = self.relays[at]
+                    .sessions
+                    .iter()
+                    .filter(|(_, session)| session.rids.contains(&news.rid));
+                listening.map(|(node, session)| {
+                    (
+                        *node,
+                        session.id,
+                        RelayAnswer::News {
+                            rid: news.rid,
+                            sequence: news.sequence,
+                        },
+                    )
+                })
             })
             .collect();
         for (node, session, answer) in told {
             let delay = self.delay();
-            self.later(delay, Happening::Push { node, relay, session, answer: Box::new(answer) });
+            self.later(
+                delay,
+                Happening::Push {
+                    node,
+                    relay,
+                    session,
+                    answer: Box::new(answer),
+                },
+            );
         }
     }
 
@@ -394,7 +560,13 @@ impl World {
         self.relays[at].die(forget);
         let relay = self.relays[at].key();
         for node in lost {
-            self.give(node, Input::Relay { relay, news: RelayNews::Down });
+            self.give(
+                node,
+                Input::Relay {
+                    relay,
+                    news: RelayNews::Down,
+                },
+            );
         }
         let wait = 1 + self.below(DEATH_MS_MAX);
         self.later(wait, Happening::RelayStart { relay: at });

@@ -14,8 +14,16 @@ const INPUTS_MIN: u64 = 300;
 fn holds(scenario: Scenario, seeds: u64) {
     let mut tally = Tally::default();
     for seed in 1..=seeds {
-        let Outcome { violation, inputs, tally: of_seed, .. } = run(scenario, seed, None);
-        let replay = format!("comptoir-sim --scenario {} --from {seed} --count 1", scenario.name());
+        let Outcome {
+            violation,
+            inputs,
+            tally: of_seed,
+            ..
+        } = run(scenario, seed, None);
+        let replay = format!(
+            "comptoir-sim --scenario {} --from {seed} --count 1",
+            scenario.name()
+        );
         assert_eq!(violation, None, "{replay}");
         assert!(inputs >= INPUTS_MIN, "{replay}: {inputs} inputs");
         tally.merge(&of_seed);
@@ -57,16 +65,28 @@ fn sleep_3_days() {
 fn every_mistake_is_seen() {
     for mutant in Mutant::ALL {
         let tries = (1..=40).flat_map(|seed| Scenario::ALL.map(|scenario| (scenario, seed)));
-        let seen = tries.into_iter().find_map(|(scenario, seed)| run(scenario, seed, Some(mutant)).violation);
-        println!("{mutant:?}: {}", seen.unwrap_or_else(|| panic!("{mutant:?} was not seen")));
+        let seen = tries
+            .into_iter()
+            .find_map(|(scenario, seed)| run(scenario, seed, Some(mutant)).violation);
+        println!(
+            "{mutant:?}: {}",
+            seen.unwrap_or_else(|| panic!("{mutant:?} was not seen"))
+        );
     }
 }
 
 #[test]
 fn twenty_seeds_replay_to_the_same_envelopes() {
     for seed in 1..=20 {
-        let (one, other) = (run(Scenario::OneEvilRelay, seed, None), run(Scenario::OneEvilRelay, seed, None));
-        assert_eq!((one.trace, one.inputs), (other.trace, other.inputs), "seed {seed}");
+        let (one, other) = (
+            run(Scenario::OneEvilRelay, seed, None),
+            run(Scenario::OneEvilRelay, seed, None),
+        );
+        assert_eq!(
+            (one.trace, one.inputs),
+            (other.trace, other.inputs),
+            "seed {seed}"
+        );
     }
 }
 
@@ -74,9 +94,15 @@ fn twenty_seeds_replay_to_the_same_envelopes() {
 fn two_processes_agree_on_a_seed() {
     let trace = || {
         let arguments = ["--scenario", "pair_offline", "--from", "7", "--count", "1"];
-        let output = Command::new(env!("CARGO_BIN_EXE_comptoir-sim")).args(arguments).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_comptoir-sim"))
+            .args(arguments)
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().find(|line| line.starts_with("trace ")).unwrap().to_owned()
+        text.lines()
+            .find(|line| line.starts_with("trace "))
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(trace(), trace());
 }

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use comptoir::{ContentView, Event, HistoryItem, Home, InviteOptions, MessageState, Node, NodeBuilder};
+use comptoir::{
+    ContentView, Event, HistoryItem, Home, InviteOptions, MessageState, Node, NodeBuilder,
+};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 
@@ -50,8 +52,12 @@ pub(crate) fn run(home: PathBuf, name: &str, port: Option<u16>) -> anyhow::Resul
         super::say(&json!({ "ready": true }));
         let mut lines = lines();
         while let Some(line) = lines.recv().await {
-            let asked: Value = serde_json::from_str(&line).context("what the parent says is JSON")?;
-            let answer = person.answer(&asked).await.with_context(|| format!("{name}: {}", asked["do"]))?;
+            let asked: Value =
+                serde_json::from_str(&line).context("what the parent says is JSON")?;
+            let answer = person
+                .answer(&asked)
+                .await
+                .with_context(|| format!("{name}: {}", asked["do"]))?;
             super::say(&answer);
         }
         person.node.shutdown().await;
@@ -74,13 +80,25 @@ fn lines() -> mpsc::Receiver<String> {
 
 impl Person {
     async fn start(home: PathBuf, name: &str, port: Option<u16>) -> anyhow::Result<Self> {
-        let listen = port.map(|port| format!("/ip4/127.0.0.1/tcp/{port}")).into_iter().collect();
-        let node = NodeBuilder::new(Home::new(home)).listen(listen).create().start().await?;
+        let listen = port
+            .map(|port| format!("/ip4/127.0.0.1/tcp/{port}"))
+            .into_iter()
+            .collect();
+        let node = NodeBuilder::new(Home::new(home))
+            .listen(listen)
+            .create()
+            .start()
+            .await?;
         if node.personas()?.is_empty() {
-            node.create_persona(MAIN, name, &Node::new_phrase()?).await?;
+            node.create_persona(MAIN, name, &Node::new_phrase()?)
+                .await?;
         }
         let seen = Arc::new(Seen::default());
-        if let Some(thread) = node.contacts(MAIN)?.into_iter().find_map(|contact| contact.thread) {
+        if let Some(thread) = node
+            .contacts(MAIN)?
+            .into_iter()
+            .find_map(|contact| contact.thread)
+        {
             seen.change(|state| state.thread = Some(thread));
         }
         tokio::spawn(Arc::clone(&seen).watch(node.clone(), node.newest_event()));
@@ -88,23 +106,40 @@ impl Person {
     }
 
     async fn answer(&self, asked: &Value) -> anyhow::Result<Value> {
-        let text = |field: &str| asked[field].as_str().with_context(|| format!("{field} is missing"));
-        let number = |field: &str| asked[field].as_u64().with_context(|| format!("{field} is missing"));
+        let text = |field: &str| {
+            asked[field]
+                .as_str()
+                .with_context(|| format!("{field} is missing"))
+        };
+        let number = |field: &str| {
+            asked[field]
+                .as_u64()
+                .with_context(|| format!("{field} is missing"))
+        };
         match text("do")? {
             "use-relay" => {
                 self.node.add_relay(MAIN, text("link")?).await?;
                 Ok(json!({}))
             }
-            "invite" => Ok(json!({ "link": self.node.invite(MAIN, InviteOptions::default()).await? })),
+            "invite" => {
+                Ok(json!({ "link": self.node.invite(MAIN, InviteOptions::default()).await? }))
+            }
             "add" => {
-                self.node.add_contact(MAIN, text("link")?, "for the figures").await?;
+                self.node
+                    .add_contact(MAIN, text("link")?, "for the figures")
+                    .await?;
                 Ok(json!({}))
             }
             "accept" => self.accept().await,
             "thread" => Ok(json!({ "thread": self.thread().await? })),
-            "flood" => self.flood(text("tag")?, number("messages")?, number("window")?).await,
+            "flood" => {
+                self.flood(text("tag")?, number("messages")?, number("window")?)
+                    .await
+            }
             "lone" => self.lone(text("tag")?, number("messages")?).await,
-            "received" => Ok(json!({ "received": self.seen.change(|state| std::mem::take(&mut state.received)) })),
+            "received" => Ok(
+                json!({ "received": self.seen.change(|state| std::mem::take(&mut state.received)) }),
+            ),
             "history" => self.check_history(text("tag")?, number("messages")?).await,
             "usage" => Ok(json!({ "cpu_us": clock::cpu_us(), "rss_bytes": clock::rss_bytes() })),
             other => bail!("nobody knows how to {other}"),
@@ -144,7 +179,9 @@ impl Person {
                 *counts.entry(text).or_default() += 1;
             }
         }
-        let missing = (0..messages).filter(|number| !counts.contains_key(&send::text(tag, *number))).count();
+        let missing = (0..messages)
+            .filter(|number| !counts.contains_key(&send::text(tag, *number)))
+            .count();
         let twice = counts.values().filter(|count| **count > 1).count();
         Ok(json!({ "missing": missing, "twice": twice }))
     }
@@ -170,8 +207,15 @@ impl Seen {
         let now = clock::now_us();
         self.change(|state| match event {
             Event::ContactAdded { thread, .. } => state.thread = Some(*thread),
-            Event::MessagesMoved { from, to, state: MessageState::Delivered, .. } => {
-                state.delivered.extend((*from..=*to).map(|sequence| (sequence, now)));
+            Event::MessagesMoved {
+                from,
+                to,
+                state: MessageState::Delivered,
+                ..
+            } => {
+                state
+                    .delivered
+                    .extend((*from..=*to).map(|sequence| (sequence, now)));
                 while state.delivered.contains_key(&(state.delivered_up_to + 1)) {
                     state.delivered_up_to += 1;
                 }
@@ -198,6 +242,8 @@ impl Seen {
                 changed.await;
             }
         };
-        tokio::time::timeout(PATIENCE, found).await.context("what was waited for did not come")
+        tokio::time::timeout(PATIENCE, found)
+            .await
+            .context("what was waited for did not come")
     }
 }

@@ -11,7 +11,15 @@ pub(crate) fn run(home: PathBuf) -> anyhow::Result<()> {
         let home = Home::new(home);
         home.create()?;
         let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-        let relay = Relay::start(home, RelayOptions { listen, announce: Vec::new(), open: true }).await?;
+        let relay = Relay::start(
+            home,
+            RelayOptions {
+                listen,
+                announce: Vec::new(),
+                open: true,
+            },
+        )
+        .await?;
         super::say(&json!({ "link": relay.link() }));
         super::stdin_ends().await;
         relay.stop().await;

@@ -16,7 +16,9 @@ pub(super) const LONE: u64 = 200;
 const FIRST: usize = 5;
 
 pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
-    if terms.messages > 60_000 { limits::measure(terms, report)?; }
+    if terms.messages > 60_000 {
+        limits::measure(terms, report)?;
+    }
     let (mut floods, mut lones, mut first) = (Floods::default(), Lones::default(), Vec::new());
     for run in 0..terms.runs {
         let folder = terms.fresh()?;
@@ -25,7 +27,9 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
         floods.take(&mut pair, &format!("flood-{run}"), terms.messages)?;
         for round in 0..FIRST {
             pair = pair.again(folder.path())?;
-            let answer = pair.alice.ask(&json!({ "do": "lone", "tag": format!("first-{run}-{round}"), "messages": 1 }))?;
+            let answer = pair.alice.ask(
+                &json!({ "do": "lone", "tag": format!("first-{run}-{round}"), "messages": 1 }),
+            )?;
             first.push(number(&answer["sent"][0], "confirmed_us") / 1e3);
         }
         pair.finish()?;
@@ -53,10 +57,17 @@ impl Floods {
     #[allow(clippy::cast_precision_loss)]
     pub(super) fn take(&mut self, pair: &mut Pair, tag: &str, messages: u64) -> anyhow::Result<()> {
         let before = number(&pair.bob.ask(&json!({ "do": "usage" }))?, "cpu_us");
-        let flood = pair.alice.ask(&json!({ "do": "flood", "tag": tag, "messages": messages, "window": WINDOW }))?;
+        let flood = pair
+            .alice
+            .ask(&json!({ "do": "flood", "tag": tag, "messages": messages, "window": WINDOW }))?;
         let after = number(&pair.bob.ask(&json!({ "do": "usage" }))?, "cpu_us");
-        let read = pair.bob.ask(&json!({ "do": "history", "tag": tag, "messages": messages }))?;
-        ensure!(read["missing"] == 0 && read["twice"] == 0, "the receiver's history is not what was sent: {read}");
+        let read = pair
+            .bob
+            .ask(&json!({ "do": "history", "tag": tag, "messages": messages }))?;
+        ensure!(
+            read["missing"] == 0 && read["twice"] == 0,
+            "the receiver's history is not what was sent: {read}"
+        );
         let count = messages as f64;
         let (sender, receiver) = (number(&flood, "cpu_us") / count, (after - before) / count);
         self.rate.push(count / number(&flood, "seconds"));
@@ -73,8 +84,16 @@ impl Floods {
         report.figure(&format!("{suite}.confirmed_p50"), "ms", &self.p50);
         report.figure(&format!("{suite}.confirmed_p99"), "ms", &self.p99);
         report.figure(&format!("{suite}.cpu_per_message"), "us", &self.cpu);
-        report.figure(&format!("{suite}.cpu_per_message_sender"), "us", &self.sender);
-        report.figure(&format!("{suite}.cpu_per_message_receiver"), "us", &self.receiver);
+        report.figure(
+            &format!("{suite}.cpu_per_message_sender"),
+            "us",
+            &self.sender,
+        );
+        report.figure(
+            &format!("{suite}.cpu_per_message_receiver"),
+            "us",
+            &self.receiver,
+        );
     }
 }
 
@@ -90,24 +109,45 @@ pub(super) struct Lones {
 impl Lones {
     pub(super) fn take(&mut self, pair: &mut Pair, tag: &str) -> anyhow::Result<()> {
         pair.bob.ask(&json!({ "do": "received" }))?;
-        let answer = pair.alice.ask(&json!({ "do": "lone", "tag": tag, "messages": LONE }))?;
+        let answer = pair
+            .alice
+            .ask(&json!({ "do": "lone", "tag": tag, "messages": LONE }))?;
         let received = pair.bob.ask(&json!({ "do": "received" }))?;
-        let sent = answer["sent"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let sent = answer["sent"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let arrival = |sequence: f64| {
-            let batches = received["received"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let batches = received["received"]
+                .as_array()
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             let holds = |batch: &&Value| {
                 let at = |index: usize| batch[index].as_f64().unwrap_or(f64::NAN);
                 at(0) <= sequence && sequence <= at(1)
             };
-            batches.iter().find(holds).and_then(|batch| batch[2].as_f64())
+            batches
+                .iter()
+                .find(holds)
+                .and_then(|batch| batch[2].as_f64())
         };
-        let took = |one: &Value| arrival(number(one, "sequence")).map(|seen| seen - number(one, "at_us"));
+        let took =
+            |one: &Value| arrival(number(one, "sequence")).map(|seen| seen - number(one, "at_us"));
         let latency = sorted(sent.iter().filter_map(took));
-        ensure!(latency.len() == sent.len(), "{} of {} lone messages came", latency.len(), sent.len());
+        ensure!(
+            latency.len() == sent.len(),
+            "{} of {} lone messages came",
+            latency.len(),
+            sent.len()
+        );
         self.latency_p50.push(median(&latency));
         self.latency_p99.push(quantile(&latency, 0.99));
-        self.stored_p50.push(median(&sorted(sent.iter().map(|one| number(one, "stored_us")))));
-        self.confirmed_p50.push(median(&sorted(sent.iter().map(|one| number(one, "confirmed_us")))));
+        self.stored_p50.push(median(&sorted(
+            sent.iter().map(|one| number(one, "stored_us")),
+        )));
+        self.confirmed_p50.push(median(&sorted(
+            sent.iter().map(|one| number(one, "confirmed_us")),
+        )));
         Ok(())
     }
 
@@ -115,7 +155,11 @@ impl Lones {
         report.figure(&format!("{suite}.latency_p50"), "us", &self.latency_p50);
         report.figure(&format!("{suite}.latency_p99"), "us", &self.latency_p99);
         report.figure(&format!("{suite}.lone_stored_p50"), "us", &self.stored_p50);
-        report.figure(&format!("{suite}.lone_confirmed_p50"), "us", &self.confirmed_p50);
+        report.figure(
+            &format!("{suite}.lone_confirmed_p50"),
+            "us",
+            &self.confirmed_p50,
+        );
     }
 }
 

@@ -29,12 +29,23 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
 
 fn transport(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
     let (server, first) = Process::start(&["probe"])?;
-    let target: ProbeTarget = first["target"].as_str().context("a probe says where it is")?.parse()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let (mut rate, mut round_trip, mut dial, mut bulk) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let target: ProbeTarget = first["target"]
+        .as_str()
+        .context("a probe says where it is")?
+        .parse()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let (mut rate, mut round_trip, mut dial, mut bulk) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     runtime.block_on(async {
         for _ in 0..terms.runs {
-            rate.push(target.acknowledged_rate(Load::one_per_write(terms.messages)).await?);
+            rate.push(
+                target
+                    .acknowledged_rate(Load::one_per_write(terms.messages))
+                    .await?,
+            );
             round_trip.push(middle_us(target.round_trips(ROUND_TRIPS).await?));
             dial.push(middle_us(target.dial(DIALS).await?) / 1e3);
             bulk.push(target.bulk(BULK_BYTES).await? / 1e6);

@@ -9,10 +9,21 @@ use crate::seam::event::EventRecord;
 use crate::seam::view::{Scan, View, ViewError};
 
 /// Events behind number `after`, oldest first, at most `limit`.
-pub fn events(view: &impl View, after: u64, limit: usize) -> Result<Vec<(u64, EventRecord)>, ViewError> {
+pub fn events(
+    view: &impl View,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(u64, EventRecord)>, ViewError> {
     let from = Key::of(key::EVENT).u64(after.saturating_add(1));
-    let rows = view.scan(Scan::all(Key::of(key::EVENT)).starting_at(from).limited(limit))?;
-    rows.into_iter().filter_map(|(key, row)| Some((u64_at(&key, 1)?, read::read(&key, &row)))).map(|(number, row)| Ok((number, row?))).collect()
+    let rows = view.scan(
+        Scan::all(Key::of(key::EVENT))
+            .starting_at(from)
+            .limited(limit),
+    )?;
+    rows.into_iter()
+        .filter_map(|(key, row)| Some((u64_at(&key, 1)?, read::read(&key, &row))))
+        .map(|(number, row)| Ok((number, row?)))
+        .collect()
 }
 
 /// The number of the newest event; 0 before the first.
@@ -37,7 +48,8 @@ pub fn relays(view: &impl View, persona: u16) -> Result<Vec<RelayView>, ViewErro
     let rows = rows.into_iter().filter(|(_, row)| row.persona == persona);
     let show = |(key, row): (Vec<u8>, Relay)| {
         let number = u32_at(&key, 1)?;
-        let in_use = |own: &&(Vec<u8>, OwnBox)| own.1.relay == number && own.1.stage == BoxStage::Ready;
+        let in_use =
+            |own: &&(Vec<u8>, OwnBox)| own.1.relay == number && own.1.stage == BoxStage::Ready;
         Some(RelayView {
             persona: row.persona,
             relay: row.descriptor,

@@ -34,8 +34,15 @@ pub enum From {
 
 /// A page of a thread, oldest first. What is held back or not for the user is left out. `None` when there is no such
 /// thread, or no such message to go on from.
-pub fn history(view: &impl View, thread: u32, from: From, limit: usize) -> Result<Option<HistoryPage>, ViewError> {
-    let Some(reader) = Reader::open(view, thread)? else { return Ok(None) };
+pub fn history(
+    view: &impl View,
+    thread: u32,
+    from: From,
+    limit: usize,
+) -> Result<Option<HistoryPage>, ViewError> {
+    let Some(reader) = Reader::open(view, thread)? else {
+        return Ok(None);
+    };
     let (reverse, start) = match from {
         From::Newest => (true, None),
         From::Start => (false, None),
@@ -49,12 +56,20 @@ pub fn history(view: &impl View, thread: u32, from: From, limit: usize) -> Resul
 
 /// One message; `None` when it is not here.
 pub fn message(view: &impl View, at: MessageAt) -> Result<Option<MessageView>, ViewError> {
-    let Some(reader) = Reader::open(view, at.thread)? else { return Ok(None) };
-    let Some(key) = reader.key_of(&at)? else { return Ok(None) };
-    let Some(row) = view.get(&key)? else { return Ok(None) };
+    let Some(reader) = Reader::open(view, at.thread)? else {
+        return Ok(None);
+    };
+    let Some(key) = reader.key_of(&at)? else {
+        return Ok(None);
+    };
+    let Some(row) = view.get(&key)? else {
+        return Ok(None);
+    };
     let entry: PlaceEntry = read::read(&key, &row)?;
     let messages = reader.messages(&key, &entry)?;
-    Ok(messages.into_iter().find(|message| message.place.sequence == at.sequence))
+    Ok(messages
+        .into_iter()
+        .find(|message| message.place.sequence == at.sequence))
 }
 
 /// One thread being read.
@@ -68,28 +83,61 @@ struct Reader<'v, V: View> {
 
 impl<'v, V: View> Reader<'v, V> {
     fn open(view: &'v V, number: u32) -> Result<Option<Self>, ViewError> {
-        let Some(thread): Option<Thread> = read::one(view, Key::of(key::THREAD).u32(number))? else { return Ok(None) };
+        let Some(thread): Option<Thread> = read::one(view, Key::of(key::THREAD).u32(number))?
+        else {
+            return Ok(None);
+        };
         let owed = outbox_states(view, number)?;
-        Ok(Some(Self { view, number, thread, kinds: BodyKinds::released(), owed }))
+        Ok(Some(Self {
+            view,
+            number,
+            thread,
+            kinds: BodyKinds::released(),
+            owed,
+        }))
     }
 
     /// The key of the entry by place that holds a message.
     fn key_of(&self, at: &MessageAt) -> Result<Option<Vec<u8>>, ViewError> {
-        let Some(author) = self.thread.authors.iter().position(|author| author.device == at.author) else { return Ok(None) };
-        let Ok(index) = u16::try_from(author) else { return Ok(None) };
-        let prefix = Key::of(key::SEQUENCE).u32(self.number).u16(index).u8(lane_byte(at.lane));
+        let Some(author) = self
+            .thread
+            .authors
+            .iter()
+            .position(|author| author.device == at.author)
+        else {
+            return Ok(None);
+        };
+        let Ok(index) = u16::try_from(author) else {
+            return Ok(None);
+        };
+        let prefix = Key::of(key::SEQUENCE)
+            .u32(self.number)
+            .u16(index)
+            .u8(lane_byte(at.lane));
         let from = prefix.clone().u64(at.sequence);
-        let rows = self.view.scan(Scan::all(prefix).starting_at(from).limited(1))?;
-        let Some((key, row)) = rows.first() else { return Ok(None) };
+        let rows = self
+            .view
+            .scan(Scan::all(prefix).starting_at(from).limited(1))?;
+        let Some((key, row)) = rows.first() else {
+            return Ok(None);
+        };
         let entry: SequenceEntry = read::read(key, row)?;
         if entry.from > at.sequence {
             return Ok(None);
         }
-        let place = Key::of(key::PLACE).u32(self.number).u64(entry.height).u64(self.thread.authors[author].rank);
+        let place = Key::of(key::PLACE)
+            .u32(self.number)
+            .u64(entry.height)
+            .u64(self.thread.authors[author].rank);
         Ok(Some(place.u8(lane_byte(at.lane)).u64(entry.from).into()))
     }
 
-    fn page(&self, reverse: bool, start: Option<(Vec<u8>, MessageAt)>, limit: usize) -> Result<HistoryPage, ViewError> {
+    fn page(
+        &self,
+        reverse: bool,
+        start: Option<(Vec<u8>, MessageAt)>,
+        limit: usize,
+    ) -> Result<HistoryPage, ViewError> {
         let mut found: Vec<MessageView> = Vec::new();
         let mut from = start.as_ref().map(|(key, _)| key.clone());
         // One more than asked for tells whether there are more.
@@ -102,7 +150,11 @@ impl<'v, V: View> Reader<'v, V> {
                 if let Some((_, at)) = start.as_ref().filter(|(at_key, _)| *at_key == key) {
                     messages.retain(|message| {
                         let sequence = message.place.sequence;
-                        if reverse { sequence < at.sequence } else { sequence > at.sequence }
+                        if reverse {
+                            sequence < at.sequence
+                        } else {
+                            sequence > at.sequence
+                        }
                     });
                 }
                 if reverse {
@@ -123,7 +175,10 @@ impl<'v, V: View> Reader<'v, V> {
         if reverse {
             found.reverse();
         }
-        Ok(HistoryPage { items: self.with_gaps(found), has_more })
+        Ok(HistoryPage {
+            items: self.with_gaps(found),
+            has_more,
+        })
     }
 
     fn rows(&self, reverse: bool, from: Option<Vec<u8>>) -> Result<Vec<Row>, ViewError> {
@@ -136,7 +191,10 @@ impl<'v, V: View> Reader<'v, V> {
     /// The messages of one entry, in their order; what only the node was told is left out.
     fn messages(&self, key: &[u8], entry: &PlaceEntry) -> Result<Vec<MessageView>, ViewError> {
         let height = u64_at(key, 5).unwrap_or(0);
-        let parts: Vec<(Vec<u8>, RunPart)> = read::all(self.view, Key::of(key::RUN).u32(self.number).u64(entry.arrival))?;
+        let parts: Vec<(Vec<u8>, RunPart)> = read::all(
+            self.view,
+            Key::of(key::RUN).u32(self.number).u64(entry.arrival),
+        )?;
         let mut messages = Vec::new();
         for (_, part) in parts {
             let author = usize::from(part.author);
@@ -155,7 +213,11 @@ impl<'v, V: View> Reader<'v, V> {
         let (content, header) = self.content(item);
         MessageView {
             thread: self.number,
-            place: Place { height, author: author.device, sequence },
+            place: Place {
+                height,
+                author: author.device,
+                sequence,
+            },
             lane: part.lane,
             own,
             content,
@@ -174,15 +236,40 @@ impl<'v, V: View> Reader<'v, V> {
         if item.body.is_empty() {
             return (ContentView::Erased, BodyHeader::default());
         }
-        let message = Message { kind: item.kind, body: item.body.clone() };
+        let message = Message {
+            kind: item.kind,
+            body: item.body.clone(),
+        };
         match Body::from_message(&message, &self.kinds) {
-            Ok(Body { header, content: Content::Text(text) }) => (ContentView::Text(text.text), header),
-            Ok(Body { header, content: Content::Unknown { kind, .. } }) => {
-                (ContentView::NeedsNewer { kind, fallback: header.fallback.clone() }, header)
-            }
-            Ok(Body { header, content }) => (ContentView::Other { kind: content.kind(), bytes: item.body.clone() }, header),
+            Ok(Body {
+                header,
+                content: Content::Text(text),
+            }) => (ContentView::Text(text.text), header),
+            Ok(Body {
+                header,
+                content: Content::Unknown { kind, .. },
+            }) => (
+                ContentView::NeedsNewer {
+                    kind,
+                    fallback: header.fallback.clone(),
+                },
+                header,
+            ),
+            Ok(Body { header, content }) => (
+                ContentView::Other {
+                    kind: content.kind(),
+                    bytes: item.body.clone(),
+                },
+                header,
+            ),
             // Whoever sent it broke the rules of its kind: nothing of it is shown but that it was there.
-            Err(_) => (ContentView::NeedsNewer { kind: item.kind, fallback: None }, BodyHeader::default()),
+            Err(_) => (
+                ContentView::NeedsNewer {
+                    kind: item.kind,
+                    fallback: None,
+                },
+                BodyHeader::default(),
+            ),
         }
     }
 
@@ -194,7 +281,8 @@ impl<'v, V: View> Reader<'v, V> {
         if track.delivered.contains(sequence) || track.acked.contains(sequence) {
             return MessageState::Delivered;
         }
-        let covers = |state: &OutboxState| state.lane == lane && (state.from..=state.to).contains(&sequence);
+        let covers =
+            |state: &OutboxState| state.lane == lane && (state.from..=state.to).contains(&sequence);
         match self.owed.iter().find(|(_, state)| covers(state)) {
             Some((_, state)) if !state.stored.is_empty() => MessageState::Stored,
             _ => MessageState::Queued,
@@ -205,13 +293,23 @@ impl<'v, V: View> Reader<'v, V> {
     fn with_gaps(&self, messages: Vec<MessageView>) -> Vec<HistoryItem> {
         let mut items = Vec::with_capacity(messages.len());
         for message in messages {
-            let author = self.thread.authors.iter().find(|author| author.device == message.place.author);
+            let author = self
+                .thread
+                .authors
+                .iter()
+                .find(|author| author.device == message.place.author);
             let before = author.and_then(|author| {
                 let gaps = author.track(message.lane).have.gaps();
-                gaps.into_iter().find(|(_, to)| to + 1 == message.place.sequence)
+                gaps.into_iter()
+                    .find(|(_, to)| to + 1 == message.place.sequence)
             });
             if let Some((from, to)) = before {
-                items.push(HistoryItem::Gap { author: message.place.author, lane: message.lane, from, to });
+                items.push(HistoryItem::Gap {
+                    author: message.place.author,
+                    lane: message.lane,
+                    from,
+                    to,
+                });
             }
             items.push(HistoryItem::Message(message));
         }

@@ -14,7 +14,10 @@ use crate::seam::view::{View, ViewError};
 /// The personas, by number.
 pub fn personas(view: &impl View) -> Result<Vec<PersonaView>, ViewError> {
     let rows = read::all::<Persona>(view, Key::of(key::PERSONA))?;
-    rows.into_iter().filter_map(|(key, row)| Some((u16_at(&key, 1)?, row))).map(|(number, row)| persona(view, number, row)).collect()
+    rows.into_iter()
+        .filter_map(|(key, row)| Some((u16_at(&key, 1)?, row)))
+        .map(|(number, row)| persona(view, number, row))
+        .collect()
 }
 
 fn persona(view: &impl View, number: u16, row: Persona) -> Result<PersonaView, ViewError> {
@@ -29,7 +32,9 @@ fn persona(view: &impl View, number: u16, row: Persona) -> Result<PersonaView, V
         card_expires_ms: row.card_expires_ms,
         self_thread: row.self_thread,
         created_ms: own.as_ref().map_or(0, |thread| thread.made_ms),
-        state_ms: own.as_ref().map_or(0, |thread| thread.last_ms.max(thread.made_ms)),
+        state_ms: own
+            .as_ref()
+            .map_or(0, |thread| thread.last_ms.max(thread.made_ms)),
     })
 }
 
@@ -37,7 +42,9 @@ fn persona(view: &impl View, number: u16, row: Persona) -> Result<PersonaView, V
 pub fn contacts(view: &impl View, persona: u16) -> Result<Vec<ContactView>, ViewError> {
     let rows = read::all::<Contact>(view, Key::of(key::CONTACT))?;
     let rows = rows.into_iter().filter(|(_, row)| row.persona == persona);
-    Ok(rows.filter_map(|(key, row)| Some(shown(u32_at(&key, 1)?, row))).collect())
+    Ok(rows
+        .filter_map(|(key, row)| Some(shown(u32_at(&key, 1)?, row)))
+        .collect())
 }
 
 /// One contact.
@@ -86,19 +93,42 @@ pub fn requests(view: &impl View, persona: u16) -> Result<Vec<RequestView>, View
 
 /// The code both sides of a contact see alike; none before their card is known. Costs some 10,000 hashes, 3 ms.
 pub fn safety_code(view: &impl View, contact: u32) -> Result<Option<SafetyCode>, ViewError> {
-    let Some(row): Option<Contact> = read::one(view, Key::of(key::CONTACT).u32(contact))? else { return Ok(None) };
+    let Some(row): Option<Contact> = read::one(view, Key::of(key::CONTACT).u32(contact))? else {
+        return Ok(None);
+    };
     code(view, row.persona, row.card.map(|card| card.proof))
 }
 
 /// The code that will be compared if a request is accepted.
-pub fn request_safety_code(view: &impl View, request: u32) -> Result<Option<SafetyCode>, ViewError> {
-    let Some(row): Option<Request> = read::one(view, Key::of(key::REQUEST).u32(request))? else { return Ok(None) };
+pub fn request_safety_code(
+    view: &impl View,
+    request: u32,
+) -> Result<Option<SafetyCode>, ViewError> {
+    let Some(row): Option<Request> = read::one(view, Key::of(key::REQUEST).u32(request))? else {
+        return Ok(None);
+    };
     let package = comptoir_crypto::mls::verify_key_package(&row.hello.key_package, row.received_ms);
-    code(view, row.persona, package.ok().map(|package| package.credential().proof.clone()))
+    code(
+        view,
+        row.persona,
+        package
+            .ok()
+            .map(|package| package.credential().proof.clone()),
+    )
 }
 
-fn code(view: &impl View, persona: u16, theirs: Option<AccountProof>) -> Result<Option<SafetyCode>, ViewError> {
-    let Some(own): Option<Persona> = read::one(view, Key::of(key::PERSONA).u16(persona))? else { return Ok(None) };
-    let both = own.proof.verify().ok().zip(theirs.and_then(|proof| proof.verify().ok()));
+fn code(
+    view: &impl View,
+    persona: u16,
+    theirs: Option<AccountProof>,
+) -> Result<Option<SafetyCode>, ViewError> {
+    let Some(own): Option<Persona> = read::one(view, Key::of(key::PERSONA).u16(persona))? else {
+        return Ok(None);
+    };
+    let both = own
+        .proof
+        .verify()
+        .ok()
+        .zip(theirs.and_then(|proof| proof.verify().ok()));
     Ok(both.map(|(ours, theirs)| code_of(&ours, &theirs)))
 }

@@ -15,7 +15,10 @@ pub(super) fn one<T: Wire>(view: &impl View, key: Key) -> Result<Option<T>, View
 
 /// Reads the rows under a prefix with their keys.
 pub(super) fn all<T: Wire>(view: &impl View, prefix: Key) -> Result<Vec<(Vec<u8>, T)>, ViewError> {
-    view.scan(Scan::all(prefix))?.into_iter().map(|(key, row)| Ok((key.clone(), read(&key, &row)?))).collect()
+    view.scan(Scan::all(prefix))?
+        .into_iter()
+        .map(|(key, row)| Ok((key.clone(), read(&key, &row)?)))
+        .collect()
 }
 
 /// Reads a value as it came from a row.

@@ -35,7 +35,16 @@ record! {
 
 impl Default for Meta {
     fn default() -> Self {
-        Meta { persona: 1, contact: 1, thread: 1, request: 1, own_box: 1, relay: 1, invite: 1, kinds: Vec::new() }
+        Meta {
+            persona: 1,
+            contact: 1,
+            thread: 1,
+            request: 1,
+            own_box: 1,
+            relay: 1,
+            invite: 1,
+            kinds: Vec::new(),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 
 use comptoir_protocol::capability::Capability;
 use comptoir_protocol::hello::Hello;
-use comptoir_protocol::id::{AccountId, BlobId, CapabilityId, Lane, Mid, PeerKey, RelayKey, StatementHash};
+use comptoir_protocol::id::{
+    AccountId, BlobId, CapabilityId, Lane, Mid, PeerKey, RelayKey, StatementHash,
+};
 use comptoir_protocol::identity::{CardBundle, Endpoint};
 use comptoir_protocol::invite::InviteToken;
 use comptoir_protocol::relay::RelayDescriptor;
@@ -78,7 +80,8 @@ impl Contact {
 
     /// The boxes of theirs we may write into, in a lane, at this time.
     pub fn routes(&self, lane: Lane, now_ms: u64) -> impl Iterator<Item = &Capability> {
-        let open = move |route: &&Capability| route.lane == lane && route.terms.not_after_ms > now_ms;
+        let open =
+            move |route: &&Capability| route.lane == lane && route.terms.not_after_ms > now_ms;
         self.capabilities.iter().filter(open)
     }
 

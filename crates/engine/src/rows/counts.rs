@@ -48,7 +48,11 @@ impl Counts {
             known.sent += sent;
             known.received += received;
         } else if self.relays.len() < RELAYS_COUNTED_MAX {
-            self.relays.push(RelayCount { relay, sent, received });
+            self.relays.push(RelayCount {
+                relay,
+                sent,
+                received,
+            });
         }
     }
 

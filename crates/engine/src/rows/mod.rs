@@ -7,6 +7,6 @@ pub mod account;
 pub mod contact;
 pub mod counts;
 pub mod key;
-pub mod record;
 pub mod reach;
+pub mod record;
 pub mod thread;

@@ -40,7 +40,10 @@ pub(crate) fn to_row<T: Wire>(record: &T) -> Vec<u8> {
 pub(crate) fn from_row<T: Wire>(row: &[u8]) -> Result<T, RowError> {
     let (&got, body) = row.split_first().ok_or(RowError::Empty)?;
     if got != RECORD_VERSION {
-        return Err(RowError::Version { got, newest: RECORD_VERSION });
+        return Err(RowError::Version {
+            got,
+            newest: RECORD_VERSION,
+        });
     }
     Ok(T::from_bytes(body)?)
 }

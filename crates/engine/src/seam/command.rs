@@ -2,8 +2,8 @@
 //! Commands: what a user, or a program of theirs, may ask of a node.
 
 use comptoir_protocol::body::Body;
-use comptoir_protocol::id::{DeviceId, RelayKey};
 use comptoir_protocol::id::Lane;
+use comptoir_protocol::id::{DeviceId, RelayKey};
 use comptoir_protocol::relay::RelayDescriptor;
 use comptoir_protocol::signed::Signed;
 use comptoir_protocol::ticket::Ticket;

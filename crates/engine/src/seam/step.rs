@@ -5,10 +5,10 @@ use comptoir_protocol::frame::RelayRequest;
 use comptoir_protocol::id::PeerKey;
 use comptoir_protocol::relay::RelayDescriptor;
 
-use comptoir_protocol::secret::Secret;
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::event::Event;
 use crate::seam::input::CommandId;
+use comptoir_protocol::secret::Secret;
 
 /// All that follows from one input.
 ///

@@ -18,7 +18,12 @@ pub struct Scan {
 impl Scan {
     /// Every row under `prefix`, in ascending order.
     pub fn all(prefix: impl Into<Vec<u8>>) -> Self {
-        Scan { prefix: prefix.into(), from: None, reverse: false, limit: usize::MAX }
+        Scan {
+            prefix: prefix.into(),
+            from: None,
+            reverse: false,
+            limit: usize::MAX,
+        }
     }
 
     /// The same range, from the largest key down.

@@ -12,16 +12,50 @@ fn what_is_asked_beyond_the_limits_is_refused_by_name() {
     let mut world = World::new(&["Alice", "Bob"]);
     world.befriend();
     let thread = world.thread(0);
-    let text = |length: usize| NewMessage { body: Body::text("x".repeat(length)) };
-    let send = |messages| Command::Send { thread, lane: Lane::Service, messages };
+    let text = |length: usize| NewMessage {
+        body: Body::text("x".repeat(length)),
+    };
+    let send = |messages| Command::Send {
+        thread,
+        lane: Lane::Service,
+        messages,
+    };
     let refused = |world: &mut World, command| world.ask(0, command).unwrap_err();
-    assert!(matches!(refused(&mut world, send(vec![])), Refusal::TooLong { got: 0, .. }));
+    assert!(matches!(
+        refused(&mut world, send(vec![])),
+        Refusal::TooLong { got: 0, .. }
+    ));
     let too_many = (0..65).map(|_| text(1)).collect();
-    assert!(matches!(refused(&mut world, send(too_many)), Refusal::TooLong { got: 65, max: 64, .. }));
-    assert!(matches!(refused(&mut world, send(vec![text(16 * 1024 + 1)])), Refusal::BadMessage { .. }));
-    assert_eq!(refused(&mut world, Command::Rename { contact: 9, name: None }), Refusal::NoSuchContact);
-    assert_eq!(refused(&mut world, Command::Accept { request: 9 }), Refusal::NoSuchRequest);
-    assert_eq!(refused(&mut world, Command::DeleteThread { thread: 99 }), Refusal::NoSuchThread);
+    assert!(matches!(
+        refused(&mut world, send(too_many)),
+        Refusal::TooLong {
+            got: 65,
+            max: 64,
+            ..
+        }
+    ));
+    assert!(matches!(
+        refused(&mut world, send(vec![text(16 * 1024 + 1)])),
+        Refusal::BadMessage { .. }
+    ));
+    assert_eq!(
+        refused(
+            &mut world,
+            Command::Rename {
+                contact: 9,
+                name: None
+            }
+        ),
+        Refusal::NoSuchContact
+    );
+    assert_eq!(
+        refused(&mut world, Command::Accept { request: 9 }),
+        Refusal::NoSuchRequest
+    );
+    assert_eq!(
+        refused(&mut world, Command::DeleteThread { thread: 99 }),
+        Refusal::NoSuchThread
+    );
     // 64 texts of 16 KiB do not fit one envelope and go in several, in order.
     let large = (0..64).map(|_| text(16 * 1024)).collect();
     assert!(world.ask(0, send(large)).is_ok());
@@ -45,7 +79,10 @@ fn an_outbox_that_is_full_says_so_and_keeps_what_it_took() {
         assert!(taken < 10);
     }
     let full = world.try_say(0, thread, &[&line]);
-    assert!(matches!(full, Err(Refusal::OutboxFull { max: 40_000, .. })), "{full:?}");
+    assert!(
+        matches!(full, Err(Refusal::OutboxFull { max: 40_000, .. })),
+        "{full:?}"
+    );
     world.go_online(1);
     world.pass(3_600_000);
     assert_eq!(world.texts(1).len(), taken);
@@ -54,7 +91,14 @@ fn an_outbox_that_is_full_says_so_and_keeps_what_it_took() {
 #[test]
 fn a_flood_of_strangers_ends_at_two_hundred_requests() {
     let mut world = World::new(&["Alice", "Bob"]);
-    let Ok(Answer::Invite { link, .. }) = world.ask(0, Command::Invite { expires_s: 600, uses: 10_000, as_ref: false }) else {
+    let Ok(Answer::Invite { link, .. }) = world.ask(
+        0,
+        Command::Invite {
+            expires_s: 600,
+            uses: 10_000,
+            as_ref: false,
+        },
+    ) else {
         panic!("no invite")
     };
     for at in 0..205 {

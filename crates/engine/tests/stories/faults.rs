@@ -25,7 +25,10 @@ fn duplicates_and_reflections_change_nothing() {
     assert_eq!(world.texts(0).len(), 40);
     assert_eq!(world.texts(0), world.texts(1));
     let counters = world.nodes[1].engine.counters();
-    assert!(counters.duplicates > 0 && counters.envelopes_refused > 0, "{counters:?}");
+    assert!(
+        counters.duplicates > 0 && counters.envelopes_refused > 0,
+        "{counters:?}"
+    );
     assert_eq!((world.outbox(0), world.outbox(1)), (0, 0));
 }
 
@@ -34,7 +37,15 @@ fn what_comes_backwards_is_put_in_order_without_a_gap() {
     let mut world = World::new(&["Alice", "Bob"]);
     let relay = world.add_relay();
     for node in [0, 1] {
-        world.ask(node, Command::AddRelay { relay: relay.clone(), ticket: None }).unwrap();
+        world
+            .ask(
+                node,
+                Command::AddRelay {
+                    relay: relay.clone(),
+                    ticket: None,
+                },
+            )
+            .unwrap();
     }
     world.pass(1_000);
     world.befriend();
@@ -66,11 +77,25 @@ fn a_lost_commit_takes_the_steps_behind_it_along_and_nothing_else() {
     let mut pending = committed.clone();
     let now = world.time();
     for line in ["lost one", "lost two", "lost three"] {
-        let messages = vec![NewMessage { body: Body::text(line) }];
-        let command = Command::Send { thread, lane: Lane::Service, messages };
+        let messages = vec![NewMessage {
+            body: Body::text(line),
+        }];
+        let command = Command::Send {
+            thread,
+            lane: Lane::Service,
+            messages,
+        };
         let node = &mut world.nodes[0];
-        let input = Input::Command { id: CommandId(900), persona: 1, command, idempotency: None };
-        let step = node.engine.handle(input, now, &mut node.rng, &pending).unwrap();
+        let input = Input::Command {
+            id: CommandId(900),
+            persona: 1,
+            command,
+            idempotency: None,
+        };
+        let step = node
+            .engine
+            .handle(input, now, &mut node.rng, &pending)
+            .unwrap();
         assert!(!step.sends.is_empty(), "Bob is connected");
         pending.commit(&step);
     }
@@ -102,14 +127,29 @@ fn an_error_leaves_the_engine_as_it_was() {
     let key = world.nodes[1].key;
     let node = &mut world.nodes[0];
     let before = format!("{:?}", node.engine);
-    let messages = vec![NewMessage { body: Body::text("never") }];
-    let command = Command::Send { thread, lane: Lane::Service, messages };
+    let messages = vec![NewMessage {
+        body: Body::text("never"),
+    }];
+    let command = Command::Send {
+        thread,
+        lane: Lane::Service,
+        messages,
+    };
     for input in [
-        Input::Command { id: CommandId(1), persona: 1, command, idempotency: None },
+        Input::Command {
+            id: CommandId(1),
+            persona: 1,
+            command,
+            idempotency: None,
+        },
         Input::PeerConnected { peer: key },
     ] {
         let counters = node.engine.counters();
-        assert!(node.engine.handle(input, now, &mut node.rng, &Broken).is_err());
+        assert!(
+            node.engine
+                .handle(input, now, &mut node.rng, &Broken)
+                .is_err()
+        );
         assert_eq!(node.engine.counters(), counters);
     }
     // Loaded threads may have been dropped; what is remembered beside them may not have changed.
@@ -133,7 +173,15 @@ fn told_with_reopening_after(input: u64) -> u64 {
     let mut world = World::new(&["Alice", "Bob"]);
     let relay = world.add_relay();
     for node in [0, 1] {
-        world.ask(node, Command::AddRelay { relay: relay.clone(), ticket: None }).unwrap();
+        world
+            .ask(
+                node,
+                Command::AddRelay {
+                    relay: relay.clone(),
+                    ticket: None,
+                },
+            )
+            .unwrap();
     }
     world.weather.no_direct = true;
     world.pass(5_000);
@@ -151,7 +199,11 @@ fn told_with_reopening_after(input: u64) -> u64 {
     let wanted = ["from Alice 0", "from Bob 0", "from Alice 1", "from Bob 1"];
     assert_eq!(world.texts(0), wanted, "reopened after input {input}");
     assert_eq!(world.texts(1), wanted, "reopened after input {input}");
-    assert_eq!((world.outbox(0), world.outbox(1)), (0, 0), "reopened after input {input}");
+    assert_eq!(
+        (world.outbox(0), world.outbox(1)),
+        (0, 0),
+        "reopened after input {input}"
+    );
     world.inputs - begun
 }
 
@@ -161,7 +213,9 @@ fn killed_between_any_two_inputs_nothing_is_lost_or_shown_twice() {
     world.befriend();
     let thread = world.thread(0);
     for line in 0..12 {
-        world.try_say(0, thread, &[&format!("line {line}")]).unwrap();
+        world
+            .try_say(0, thread, &[&format!("line {line}")])
+            .unwrap();
         world.restart(line % 2);
         world.pass(500);
     }
@@ -186,7 +240,11 @@ fn a_copy_of_the_disk_is_found_out_and_writes_nothing() {
     world.try_say(0, thread, &["another two"]).unwrap();
     world.pass(60_000);
     assert!(world.saw(0, |event| matches!(event, Event::CloneSuspected { .. })));
-    assert_eq!(world.texts(1), ["one", "two"], "no second message under an old number");
+    assert_eq!(
+        world.texts(1),
+        ["one", "two"],
+        "no second message under an old number"
+    );
 }
 
 #[test]
@@ -194,7 +252,15 @@ fn a_second_copy_is_found_out_at_the_relay() {
     let mut world = World::new(&["Alice", "Bob"]);
     let relay = world.add_relay();
     for node in [0, 1] {
-        world.ask(node, Command::AddRelay { relay: relay.clone(), ticket: None }).unwrap();
+        world
+            .ask(
+                node,
+                Command::AddRelay {
+                    relay: relay.clone(),
+                    ticket: None,
+                },
+            )
+            .unwrap();
     }
     world.pass(1_000);
     world.befriend();
@@ -219,7 +285,15 @@ fn a_second_copy_is_found_out_at_the_relay() {
 fn a_relay_that_went_back_or_lost_an_answer_is_no_clone() {
     let mut world = World::new(&["Alice", "Bob"]);
     let relay = world.add_relay();
-    world.ask(0, Command::AddRelay { relay, ticket: None }).unwrap();
+    world
+        .ask(
+            0,
+            Command::AddRelay {
+                relay,
+                ticket: None,
+            },
+        )
+        .unwrap();
     world.pass(1_000);
     // The relay goes back to a smaller number.
     for number in world.relays[0].boots.values_mut() {
@@ -243,11 +317,30 @@ fn frames_of_no_kind_are_counted_and_the_next_one_is_read() {
     let mut world = World::new(&["Alice", "Bob"]);
     world.befriend();
     let peer = world.nodes[1].key;
-    let mut sample = world.wire.iter().rev().find(|(_, to, _)| *to == 0).unwrap().2.clone();
+    let mut sample = world
+        .wire
+        .iter()
+        .rev()
+        .find(|(_, to, _)| *to == 0)
+        .unwrap()
+        .2
+        .clone();
     for at in 0..sample.len() {
         sample[at] ^= 0x55;
-        world.input(0, Input::Frame { peer, bytes: sample.clone() });
-        world.input(0, Input::Frame { peer, bytes: sample[..at].to_vec() });
+        world.input(
+            0,
+            Input::Frame {
+                peer,
+                bytes: sample.clone(),
+            },
+        );
+        world.input(
+            0,
+            Input::Frame {
+                peer,
+                bytes: sample[..at].to_vec(),
+            },
+        );
         sample[at] ^= 0x55;
     }
     world.settle();

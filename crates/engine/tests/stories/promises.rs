@@ -12,14 +12,24 @@ use crate::world::World;
 
 fn rows<T: Wire>(world: &World, at: usize, space: u8) -> Vec<(Vec<u8>, T)> {
     let rows = world.nodes[at].view.scan(Scan::all(vec![space])).unwrap();
-    rows.into_iter().map(|(key, row)| (key, T::from_bytes(&row[1..]).unwrap())).collect()
+    rows.into_iter()
+        .map(|(key, row)| (key, T::from_bytes(&row[1..]).unwrap()))
+        .collect()
 }
 
 fn with_relay() -> World {
     let mut world = World::new(&["Alice", "Bob"]);
     let relay = world.add_relay();
     for node in [0, 1] {
-        world.ask(node, Command::AddRelay { relay: relay.clone(), ticket: None }).unwrap();
+        world
+            .ask(
+                node,
+                Command::AddRelay {
+                    relay: relay.clone(),
+                    ticket: None,
+                },
+            )
+            .unwrap();
     }
     world.pass(1_000);
     world
@@ -47,24 +57,55 @@ fn a_leaf_key_seen_in_a_second_thread_is_refused() {
 fn the_front_door_key_rotates_and_the_old_one_goes_with_its_cards() {
     const DAY_MS: u64 = 24 * 3_600_000;
     let mut world = with_relay();
-    let keys = |world: &World| rows::<Persona>(world, 0, key::PERSONA)[0].1.front_keys.iter().map(|key| key.id).collect::<Vec<_>>();
+    let keys = |world: &World| {
+        rows::<Persona>(world, 0, key::PERSONA)[0]
+            .1
+            .front_keys
+            .iter()
+            .map(|key| key.id)
+            .collect::<Vec<_>>()
+    };
     let card_key = |world: &World| {
-        let card = rows::<Persona>(world, 0, key::PERSONA)[0].1.card.clone().unwrap();
-        card.verify_ignoring_expiry().unwrap().card.front_door.clone().unwrap().key_id
+        let card = rows::<Persona>(world, 0, key::PERSONA)[0]
+            .1
+            .card
+            .clone()
+            .unwrap();
+        card.verify_ignoring_expiry()
+            .unwrap()
+            .card
+            .front_door
+            .clone()
+            .unwrap()
+            .key_id
     };
     world.invite(0);
     assert_eq!((keys(&world), card_key(&world)), (vec![1], 1));
-    let invite = Command::Invite { expires_s: 60 * DAY_MS / 1000, uses: 1, as_ref: false };
-    let Ok(Answer::Invite { link: old_link, .. }) = world.ask(0, invite) else { panic!("no invite") };
+    let invite = Command::Invite {
+        expires_s: 60 * DAY_MS / 1000,
+        uses: 1,
+        as_ref: false,
+    };
+    let Ok(Answer::Invite { link: old_link, .. }) = world.ask(0, invite) else {
+        panic!("no invite")
+    };
     world.now_ms += 31 * DAY_MS;
     world.pass(1_800_000);
-    assert_eq!((keys(&world), card_key(&world)), (vec![1, 2], 2), "the old key still opens hellos to old cards");
+    assert_eq!(
+        (keys(&world), card_key(&world)),
+        (vec![1, 2], 2),
+        "the old key still opens hellos to old cards"
+    );
     world.add(1, &old_link);
     world.pass(10_000);
     assert_eq!(query::requests(&world.nodes[0].view, 1).unwrap().len(), 1);
     world.now_ms += 100 * DAY_MS;
     world.pass(1_800_000);
-    assert!(!keys(&world).contains(&1), "no card names it any more: {:?}", keys(&world));
+    assert!(
+        !keys(&world).contains(&1),
+        "no card names it any more: {:?}",
+        keys(&world)
+    );
 }
 
 #[test]
@@ -96,33 +137,77 @@ fn a_contact_over_its_terms_is_refused_on_the_sum_of_its_routes() {
 #[test]
 fn personas_share_a_store_and_nothing_else() {
     let mut world = with_relay();
-    let phrase = comptoir_crypto::Phrase::generate(&mut world.nodes[0].rng).words().join(" ");
-    let create = Command::CreatePersona { phrase: Phrase(phrase), name: "Nobody".into() };
-    let Ok(Answer::Persona { persona, .. }) = world.ask(0, create.clone()) else { panic!("no persona") };
-    assert_eq!(world.ask(0, create), Err(Refusal::AlreadyPersona { persona }));
+    let phrase = comptoir_crypto::Phrase::generate(&mut world.nodes[0].rng)
+        .words()
+        .join(" ");
+    let create = Command::CreatePersona {
+        phrase: Phrase(phrase),
+        name: "Nobody".into(),
+    };
+    let Ok(Answer::Persona { persona, .. }) = world.ask(0, create.clone()) else {
+        panic!("no persona")
+    };
+    assert_eq!(
+        world.ask(0, create),
+        Err(Refusal::AlreadyPersona { persona })
+    );
     world.befriend();
     let as_other = |world: &mut World, command| world.ask_as(0, persona, command);
     // What is one persona's is not there for the other.
     let thread = world.thread(0);
-    assert_eq!(as_other(&mut world, Command::DeleteThread { thread }), Err(Refusal::NoSuchThread));
-    assert_eq!(as_other(&mut world, Command::Block { contact: 1 }), Err(Refusal::NoSuchContact));
-    assert!(query::contacts(&world.nodes[0].view, persona).unwrap().is_empty());
+    assert_eq!(
+        as_other(&mut world, Command::DeleteThread { thread }),
+        Err(Refusal::NoSuchThread)
+    );
+    assert_eq!(
+        as_other(&mut world, Command::Block { contact: 1 }),
+        Err(Refusal::NoSuchContact)
+    );
+    assert!(
+        query::contacts(&world.nodes[0].view, persona)
+            .unwrap()
+            .is_empty()
+    );
     // Nobody can be dialed by it: the node's socket would tell that the two are one.
-    let invite = Command::Invite { expires_s: 60, uses: 1, as_ref: false };
-    assert_eq!(as_other(&mut world, invite.clone()), Err(Refusal::NotReachable));
+    let invite = Command::Invite {
+        expires_s: 60,
+        uses: 1,
+        as_ref: false,
+    };
+    assert_eq!(
+        as_other(&mut world, invite.clone()),
+        Err(Refusal::NotReachable)
+    );
     let relay = world.relays[0].descriptor.clone();
-    as_other(&mut world, Command::AddRelay { relay, ticket: None }).unwrap();
+    as_other(
+        &mut world,
+        Command::AddRelay {
+            relay,
+            ticket: None,
+        },
+    )
+    .unwrap();
     world.pass(1_000);
-    let Ok(Answer::Invite { link, .. }) = as_other(&mut world, invite) else { panic!("no invite") };
-    let Ok(InviteLink::Full(invitation)) = link.parse() else { panic!("no full link") };
+    let Ok(Answer::Invite { link, .. }) = as_other(&mut world, invite) else {
+        panic!("no invite")
+    };
+    let Ok(InviteLink::Full(invitation)) = link.parse() else {
+        panic!("no full link")
+    };
     let card = invitation.bundle.verify(world.time().wall_ms).unwrap();
     assert!(card.card.direct.is_empty());
     // No key stands in the rows of both.
     let personas = rows::<Persona>(&world, 0, key::PERSONA);
     assert_ne!(personas[0].1.device, personas[1].1.device);
-    assert_ne!(personas[0].1.front_keys[0].public, personas[1].1.front_keys[0].public);
+    assert_ne!(
+        personas[0].1.front_keys[0].public,
+        personas[1].1.front_keys[0].public
+    );
     let threads = rows::<Thread>(&world, 0, key::THREAD);
-    let leaves: Vec<_> = threads.iter().flat_map(|(_, thread)| thread.authors.iter().filter_map(|author| author.leaf)).collect();
+    let leaves: Vec<_> = threads
+        .iter()
+        .flat_map(|(_, thread)| thread.authors.iter().filter_map(|author| author.leaf))
+        .collect();
     let distinct: std::collections::BTreeSet<_> = leaves.iter().collect();
     assert_eq!(distinct.len(), leaves.len());
 }
@@ -135,12 +220,21 @@ fn key_packages_lie_at_the_relay_and_are_renewed_and_destroyed() {
     world.pass(1_800_000);
     // Two for each of the two boxes.
     assert_eq!(world.relays[0].packages.len(), 4);
-    let kept = |world: &World| world.nodes[0].view.scan(Scan::all(vec![key::PACKAGE])).unwrap().len();
+    let kept = |world: &World| {
+        world.nodes[0]
+            .view
+            .scan(Scan::all(vec![key::PACKAGE]))
+            .unwrap()
+            .len()
+    };
     assert_eq!(kept(&world), 2);
     for package in &world.relays[0].packages {
         let now = world.time().wall_ms;
         assert!(comptoir_crypto::mls::verify_key_package(package, now).is_ok());
-        assert!(comptoir_crypto::mls::verify_key_package(package, now + 100 * DAY_MS).is_err(), "its owner destroys it");
+        assert!(
+            comptoir_crypto::mls::verify_key_package(package, now + 100 * DAY_MS).is_err(),
+            "its owner destroys it"
+        );
     }
     world.now_ms += 31 * DAY_MS;
     world.pass(1_800_000);

@@ -55,7 +55,8 @@ impl FakeRelay {
     }
 
     pub fn forget_client(&mut self, client: usize) {
-        self.subscribed.retain(|_, subscriber| *subscriber != client);
+        self.subscribed
+            .retain(|_, subscriber| *subscriber != client);
     }
 
     /// Everything it stored is gone.
@@ -67,32 +68,71 @@ impl FakeRelay {
     }
 
     pub fn capabilities(&self) -> usize {
-        self.boxes.values().map(|kept| kept.capabilities.len()).sum()
+        self.boxes
+            .values()
+            .map(|kept| kept.capabilities.len())
+            .sum()
     }
 
     pub fn items(&self) -> usize {
         self.boxes.values().map(|kept| kept.items.len()).sum()
     }
 
-    pub fn answer(&mut self, client: usize, request: RelayRequest, signer: Option<PublicKey>, now_ms: u64) -> RelayAnswer {
+    pub fn answer(
+        &mut self,
+        client: usize,
+        request: RelayRequest,
+        signer: Option<PublicKey>,
+        now_ms: u64,
+    ) -> RelayAnswer {
         match request {
-            RelayRequest::Create { owner, readers, kind, lane, ttl_s, .. } => {
+            RelayRequest::Create {
+                owner,
+                readers,
+                kind,
+                lane,
+                ttl_s,
+                ..
+            } => {
                 assert_eq!(signer, Some(owner));
                 self.next_box += 1;
                 let mut name = self.descriptor.key.0;
                 name[0] = self.next_box;
                 let (rid, sid) = (Rid(name), Sid(name));
                 let (capabilities, items, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
-                self.boxes.insert(rid, FakeBox { sid, owner, readers, kind, lane, capabilities, items, seen, next: 1 });
-                RelayAnswer::Created { rid, sid, ttl_s, items_max: 1_000, bytes_max: 1 << 24 }
+                self.boxes.insert(
+                    rid,
+                    FakeBox {
+                        sid,
+                        owner,
+                        readers,
+                        kind,
+                        lane,
+                        capabilities,
+                        items,
+                        seen,
+                        next: 1,
+                    },
+                );
+                RelayAnswer::Created {
+                    rid,
+                    sid,
+                    ttl_s,
+                    items_max: 1_000,
+                    bytes_max: 1 << 24,
+                }
             }
             RelayRequest::Grant { rid, capability } => self.owned(rid, signer, |kept| {
-                kept.capabilities.retain(|known| known.capability != capability.capability);
+                kept.capabilities
+                    .retain(|known| known.capability != capability.capability);
                 kept.capabilities.push(capability);
             }),
-            RelayRequest::Revoke { rid, capability, .. } => {
-                self.owned(rid, signer, |kept| kept.capabilities.retain(|known| known.capability != capability))
-            }
+            RelayRequest::Revoke {
+                rid, capability, ..
+            } => self.owned(rid, signer, |kept| {
+                kept.capabilities
+                    .retain(|known| known.capability != capability)
+            }),
             RelayRequest::Delete { rid } => match self.owned(rid, signer, |_| ()) {
                 RelayAnswer::Ok => {
                     self.boxes.remove(&rid);
@@ -100,28 +140,70 @@ impl FakeRelay {
                 }
                 denied => denied,
             },
-            RelayRequest::Put { sid, capability, mid, blob, .. } => self.put(sid, Some((capability, signer)), mid, blob, now_ms),
-            RelayRequest::PutOpen { sid, mid, blob, admission } => {
-                let door = self.boxes.values().find(|kept| kept.sid == sid && kept.kind == BoxKind::FrontDoor);
+            RelayRequest::Put {
+                sid,
+                capability,
+                mid,
+                blob,
+                ..
+            } => self.put(sid, Some((capability, signer)), mid, blob, now_ms),
+            RelayRequest::PutOpen {
+                sid,
+                mid,
+                blob,
+                admission,
+            } => {
+                let door = self
+                    .boxes
+                    .values()
+                    .find(|kept| kept.sid == sid && kept.kind == BoxKind::FrontDoor);
                 let admitted = match admission {
-                    Admission::Token(token) => token.verify().is_ok_and(|token| door.is_some_and(|door| token.signer() == door.owner)),
+                    Admission::Token(token) => token
+                        .verify()
+                        .is_ok_and(|token| door.is_some_and(|door| token.signer() == door.owner)),
                     Admission::Puzzle(_) => true,
                 };
-                if admitted { self.put(sid, None, mid, blob, now_ms) } else { RelayAnswer::Denied }
+                if admitted {
+                    self.put(sid, None, mid, blob, now_ms)
+                } else {
+                    RelayAnswer::Denied
+                }
             }
-            RelayRequest::Fetch { rid, after_sequence, items_max, .. } => {
-                let Some(kept) = self.boxes.get(&rid).filter(|kept| signer.is_some_and(|signer| kept.readers.contains(&signer))) else {
+            RelayRequest::Fetch {
+                rid,
+                after_sequence,
+                items_max,
+                ..
+            } => {
+                let Some(kept) = self
+                    .boxes
+                    .get(&rid)
+                    .filter(|kept| signer.is_some_and(|signer| kept.readers.contains(&signer)))
+                else {
                     return RelayAnswer::Denied;
                 };
-                let items: Vec<Item> =
-                    kept.items.iter().filter(|item| item.sequence > after_sequence).take(items_max.into()).cloned().collect();
-                let more = items.last().is_some_and(|last| kept.items.iter().any(|item| item.sequence > last.sequence));
+                let items: Vec<Item> = kept
+                    .items
+                    .iter()
+                    .filter(|item| item.sequence > after_sequence)
+                    .take(items_max.into())
+                    .cloned()
+                    .collect();
+                let more = items.last().is_some_and(|last| {
+                    kept.items.iter().any(|item| item.sequence > last.sequence)
+                });
                 RelayAnswer::Items { items, more }
             }
-            RelayRequest::Ack { rid, up_to, sequences } => {
+            RelayRequest::Ack {
+                rid,
+                up_to,
+                sequences,
+            } => {
                 self.acks += 1;
                 if let Some(kept) = self.boxes.get_mut(&rid) {
-                    kept.items.retain(|item| item.sequence > up_to && !sequences.contains(&item.sequence));
+                    kept.items.retain(|item| {
+                        item.sequence > up_to && !sequences.contains(&item.sequence)
+                    });
                 }
                 RelayAnswer::Ok
             }
@@ -131,25 +213,40 @@ impl FakeRelay {
                 }
                 RelayAnswer::Ok
             }
-            RelayRequest::Boot { reader, expected, next } => {
+            RelayRequest::Boot {
+                reader,
+                expected,
+                next,
+            } => {
                 assert_eq!(signer, Some(reader));
                 let current = self.boots.entry(reader).or_insert(0);
                 let set = *current == expected;
                 if set {
                     *current = next;
                 }
-                RelayAnswer::Boot { current: *current, set }
+                RelayAnswer::Boot {
+                    current: *current,
+                    set,
+                }
             }
             RelayRequest::BlobPut { blob, bytes, .. } => {
                 self.blobs.insert(blob, bytes);
                 RelayAnswer::Ok
             }
             RelayRequest::BlobGet { blob, .. } => match self.blobs.get(&blob) {
-                Some(bytes) => RelayAnswer::Blob { total_bytes: bytes.len() as u64, offset: 0, bytes: bytes.clone() },
+                Some(bytes) => RelayAnswer::Blob {
+                    total_bytes: bytes.len() as u64,
+                    offset: 0,
+                    bytes: bytes.clone(),
+                },
                 None => RelayAnswer::Denied,
             },
             RelayRequest::Puzzle { .. } => {
-                RelayAnswer::PuzzleSet(comptoir_protocol::puzzle::Puzzle { seed: [3; 32], bits: 4, not_after_ms: now_ms + 60_000 })
+                RelayAnswer::PuzzleSet(comptoir_protocol::puzzle::Puzzle {
+                    seed: [3; 32],
+                    bits: 4,
+                    not_after_ms: now_ms + 60_000,
+                })
             }
             RelayRequest::KeyPackagesPut { rid, packages } => {
                 self.packages.extend(packages);
@@ -159,8 +256,17 @@ impl FakeRelay {
         }
     }
 
-    fn owned(&mut self, rid: Rid, signer: Option<PublicKey>, change: impl FnOnce(&mut FakeBox)) -> RelayAnswer {
-        match self.boxes.get_mut(&rid).filter(|kept| signer == Some(kept.owner)) {
+    fn owned(
+        &mut self,
+        rid: Rid,
+        signer: Option<PublicKey>,
+        change: impl FnOnce(&mut FakeBox),
+    ) -> RelayAnswer {
+        match self
+            .boxes
+            .get_mut(&rid)
+            .filter(|kept| signer == Some(kept.owner))
+        {
             Some(kept) => {
                 change(kept);
                 RelayAnswer::Ok
@@ -169,12 +275,24 @@ impl FakeRelay {
         }
     }
 
-    fn put(&mut self, sid: Sid, by: Option<(CapabilityId, Option<PublicKey>)>, mid: Mid, blob: Vec<u8>, now_ms: u64) -> RelayAnswer {
-        let Some((rid, kept)) = self.boxes.iter_mut().find(|(_, kept)| kept.sid == sid) else { return RelayAnswer::Denied };
+    fn put(
+        &mut self,
+        sid: Sid,
+        by: Option<(CapabilityId, Option<PublicKey>)>,
+        mid: Mid,
+        blob: Vec<u8>,
+        now_ms: u64,
+    ) -> RelayAnswer {
+        let Some((rid, kept)) = self.boxes.iter_mut().find(|(_, kept)| kept.sid == sid) else {
+            return RelayAnswer::Denied;
+        };
         let capability = match by {
             None => None,
             Some((id, signer)) => {
-                let allowed = kept.capabilities.iter().any(|known| known.capability == id && Some(known.writer) == signer);
+                let allowed = kept
+                    .capabilities
+                    .iter()
+                    .any(|known| known.capability == id && Some(known.writer) == signer);
                 if !allowed {
                     return RelayAnswer::Denied;
                 }
@@ -187,9 +305,22 @@ impl FakeRelay {
         }
         let (sequence, lane) = (kept.next, kept.lane);
         kept.next += 1;
-        kept.items.push(Item { sequence, mid, capability, lane, hour: now_ms / 3_600_000, blob });
+        kept.items.push(Item {
+            sequence,
+            mid,
+            capability,
+            lane,
+            hour: now_ms / 3_600_000,
+            blob,
+        });
         if let Some(client) = self.subscribed.get(rid) {
-            self.pushes.push((*client, RelayAnswer::News { rid: *rid, sequence }));
+            self.pushes.push((
+                *client,
+                RelayAnswer::News {
+                    rid: *rid,
+                    sequence,
+                },
+            ));
         }
         RelayAnswer::Duplicate
     }

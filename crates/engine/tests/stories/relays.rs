@@ -10,7 +10,15 @@ fn through(count: usize) -> World {
     for _ in 0..count {
         let relay = world.add_relay();
         for node in [0, 1] {
-            world.ask(node, Command::AddRelay { relay: relay.clone(), ticket: None }).unwrap();
+            world
+                .ask(
+                    node,
+                    Command::AddRelay {
+                        relay: relay.clone(),
+                        ticket: None,
+                    },
+                )
+                .unwrap();
         }
     }
     world.weather.no_direct = true;
@@ -30,13 +38,23 @@ fn a_gap_is_shown_and_closed_when_the_missing_one_comes() {
     world.say(0, "three");
     world.pass(10_000);
     assert_eq!(world.texts(1), ["one", "three"]);
-    assert!(world.history(1).iter().any(|item| matches!(item, query::HistoryItem::Gap { .. })));
+    assert!(
+        world
+            .history(1)
+            .iter()
+            .any(|item| matches!(item, query::HistoryItem::Gap { .. }))
+    );
     assert!(world.saw(1, |event| matches!(event, Event::GapSeen { .. })));
     // The relay said it had it. Alice keeps it until Bob says so, and leaves it there again.
     world.pass(3 * 3_600_000);
     assert_eq!(world.texts(1), ["one", "two", "three"]);
     assert!(world.saw(1, |event| matches!(event, Event::GapFilled { .. })));
-    assert!(!world.history(1).iter().any(|item| matches!(item, query::HistoryItem::Gap { .. })));
+    assert!(
+        !world
+            .history(1)
+            .iter()
+            .any(|item| matches!(item, query::HistoryItem::Gap { .. }))
+    );
     assert!(world.messages(1)[1].late);
     assert_eq!(world.outbox(0), 0);
     assert_eq!(world.nodes[1].engine.counters().chains_broken, 0);
@@ -101,7 +119,16 @@ fn contacts_follow_to_another_relay() {
     let mut world = through(1);
     let old = world.relays[0].descriptor.key;
     let new = world.add_relay();
-    world.ask(0, Command::MoveRelay { from: old, to: new, ticket: None }).unwrap();
+    world
+        .ask(
+            0,
+            Command::MoveRelay {
+                from: old,
+                to: new,
+                ticket: None,
+            },
+        )
+        .unwrap();
     world.pass(60_000);
     world.relays[0].up = false;
     // Bob's own box is at the dead relay; he hears Alice no more, but reaches her at the new one.
@@ -122,17 +149,41 @@ fn a_restarted_node_fetches_what_came_and_acknowledges_what_it_owes() {
     world.pass(3_600_000);
     assert_eq!(world.texts(1).len(), 5);
     assert_eq!(world.outbox(0), 0);
-    assert_eq!(world.relays[0].items(), 0, "nothing lies about at the relay");
+    assert_eq!(
+        world.relays[0].items(),
+        0,
+        "nothing lies about at the relay"
+    );
 }
 
 #[test]
 fn the_same_relay_twice_and_a_third_one_are_refused() {
     let mut world = through(2);
     let relay = world.relays[0].descriptor.clone();
-    let again = world.ask(0, Command::AddRelay { relay: relay.clone(), ticket: None });
+    let again = world.ask(
+        0,
+        Command::AddRelay {
+            relay: relay.clone(),
+            ticket: None,
+        },
+    );
     assert_eq!(again, Err(Refusal::AlreadyRelay));
     let third = world.add_relay();
-    assert!(matches!(world.ask(0, Command::AddRelay { relay: third, ticket: None }), Err(Refusal::Full { max: 2, .. })));
-    world.ask(0, Command::RemoveRelay { relay: relay.key }).unwrap();
-    assert_eq!(world.ask(0, Command::RemoveRelay { relay: relay.key }), Err(Refusal::NoSuchRelay));
+    assert!(matches!(
+        world.ask(
+            0,
+            Command::AddRelay {
+                relay: third,
+                ticket: None
+            }
+        ),
+        Err(Refusal::Full { max: 2, .. })
+    ));
+    world
+        .ask(0, Command::RemoveRelay { relay: relay.key })
+        .unwrap();
+    assert_eq!(
+        world.ask(0, Command::RemoveRelay { relay: relay.key }),
+        Err(Refusal::NoSuchRelay)
+    );
 }

@@ -28,15 +28,27 @@ fn multiply(world: &mut World, at: usize) {
     let under = |space: u8, number: u32| [vec![space], number.to_be_bytes().to_vec()].concat();
     let contact_row: Contact = row(&rows[&under(key::CONTACT, 1)]);
     let thread_row: Thread = row(&rows[&under(key::THREAD, thread)]);
-    let template: Vec<_> = rows.iter().filter(|(key, _)| key.starts_with(&under(key::MLS, thread))).map(|(key, row)| (key.clone(), row.clone())).collect();
+    let template: Vec<_> = rows
+        .iter()
+        .filter(|(key, _)| key.starts_with(&under(key::MLS, thread)))
+        .map(|(key, row)| (key.clone(), row.clone()))
+        .collect();
     for number in 100..100 + THREADS {
         let mut name = [7; 32];
         name[..4].copy_from_slice(&number.to_be_bytes());
-        let mut contact = Contact { account: AccountId(name), thread: Some(number), ..contact_row.clone() };
+        let mut contact = Contact {
+            account: AccountId(name),
+            thread: Some(number),
+            ..contact_row.clone()
+        };
         contact.endpoints[0].key = PeerKey(name);
         let mut id = [7; 16];
         id[..4].copy_from_slice(&number.to_be_bytes());
-        let copy = Thread { id: ThreadId(id), contact: Some(number), ..thread_row.clone() };
+        let copy = Thread {
+            id: ThreadId(id),
+            contact: Some(number),
+            ..thread_row.clone()
+        };
         rows.insert(under(key::CONTACT, number), bytes(&contact));
         rows.insert(under(key::THREAD, number), bytes(&copy));
         for (key, row) in &template {
@@ -53,14 +65,22 @@ fn ten_thousand_threads_fit_in_memory_loaded_or_not() {
     world.befriend();
     multiply(&mut world, 0);
     world.restart(0);
-    assert_eq!(query::threads(&world.nodes[0].view, 1).unwrap().len() as u32, THREADS + 1);
+    assert_eq!(
+        query::threads(&world.nodes[0].view, 1).unwrap().len() as u32,
+        THREADS + 1
+    );
     let idle = world.nodes[0].engine.memory_bytes();
     assert!(idle < MEMORY_BYTES_MAX, "{idle} bytes before any is used");
     // Each is used once: every contact of theirs connects, and is told what we have.
     for number in 100..100 + THREADS {
         let mut name = [7; 32];
         name[..4].copy_from_slice(&number.to_be_bytes());
-        world.input(0, Input::PeerConnected { peer: PeerKey(name) });
+        world.input(
+            0,
+            Input::PeerConnected {
+                peer: PeerKey(name),
+            },
+        );
     }
     let used = world.nodes[0].engine.memory_bytes();
     assert!(used < MEMORY_BYTES_MAX, "{used} bytes after all were used");

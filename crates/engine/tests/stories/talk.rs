@@ -17,7 +17,11 @@ fn alice_and_bob_meet_directly_and_talk_both_ways() {
     world.pass(2_000);
     assert_eq!(world.texts(0), ["hello Alice", "hello Bob"]);
     assert_eq!(world.texts(1), world.texts(0));
-    assert_eq!((world.outbox(0), world.outbox(1)), (0, 0), "everything is acknowledged");
+    assert_eq!(
+        (world.outbox(0), world.outbox(1)),
+        (0, 0),
+        "everything is acknowledged"
+    );
     assert_eq!(world.messages(0)[1].state, Some(MessageState::Delivered));
 }
 
@@ -26,7 +30,15 @@ fn bob_is_away_and_alice_writes_through_a_relay() {
     let mut world = World::new(&["Alice", "Bob"]);
     let relay = world.add_relay();
     for node in [0, 1] {
-        world.ask(node, Command::AddRelay { relay: relay.clone(), ticket: None }).unwrap();
+        world
+            .ask(
+                node,
+                Command::AddRelay {
+                    relay: relay.clone(),
+                    ticket: None,
+                },
+            )
+            .unwrap();
     }
     world.weather.no_direct = true;
     world.pass(1_000);
@@ -47,6 +59,10 @@ fn bob_is_away_and_alice_writes_through_a_relay() {
     world.pass(20_000);
     world.pass(10_000);
     assert_eq!(world.texts(0), ["one", "two", "three", "four"]);
-    assert_eq!((world.outbox(0), world.outbox(1)), (0, 0), "everything is acknowledged");
+    assert_eq!(
+        (world.outbox(0), world.outbox(1)),
+        (0, 0),
+        "everything is acknowledged"
+    );
     assert!(world.relays[0].acks > 0);
 }

@@ -24,13 +24,24 @@ impl View for MapView {
         Ok(self.0.get(key).cloned())
     }
     fn scan(&self, range: Scan) -> Result<Vec<Row>, ViewError> {
-        let rows = self.0.range(range.prefix.clone()..).take_while(|(key, _)| key.starts_with(&range.prefix));
-        let mut rows: Vec<Row> = rows.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let rows = self
+            .0
+            .range(range.prefix.clone()..)
+            .take_while(|(key, _)| key.starts_with(&range.prefix));
+        let mut rows: Vec<Row> = rows
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         if range.reverse {
             rows.reverse();
         }
         if let Some(from) = &range.from {
-            rows.retain(|(key, _)| if range.reverse { key <= from } else { key >= from });
+            rows.retain(|(key, _)| {
+                if range.reverse {
+                    key <= from
+                } else {
+                    key >= from
+                }
+            });
         }
         rows.truncate(range.limit);
         Ok(rows)
@@ -115,7 +126,9 @@ impl World {
 
     pub fn add_node(&mut self, at: usize, name: &str, config: Config) {
         let mut rng = ChaCha20Rng::seed_from_u64(at as u64 + 100);
-        let phrase = comptoir_crypto::Phrase::generate(&mut rng).words().join(" ");
+        let phrase = comptoir_crypto::Phrase::generate(&mut rng)
+            .words()
+            .join(" ");
         let view = MapView::default();
         let engine = Engine::open(config.clone(), &view).unwrap();
         self.nodes.push(Node {
@@ -134,26 +147,45 @@ impl World {
             inbox: VecDeque::new(),
         });
         self.open(at);
-        let created = self.ask(at, Command::CreatePersona { phrase: Phrase(phrase), name: name.into() });
-        assert!(matches!(created, Ok(Answer::Persona { persona: 1, .. })), "{created:?}");
+        let created = self.ask(
+            at,
+            Command::CreatePersona {
+                phrase: Phrase(phrase),
+                name: name.into(),
+            },
+        );
+        assert!(
+            matches!(created, Ok(Answer::Persona { persona: 1, .. })),
+            "{created:?}"
+        );
     }
 
     pub fn add_relay(&mut self) -> RelayDescriptor {
         let key = RelayKey([200 + self.relays.len() as u8; 32]);
-        let descriptor = RelayDescriptor { key, addresses: vec![format!("/ip4/10.0.0.{}/tcp/1", self.relays.len() + 1)] };
+        let descriptor = RelayDescriptor {
+            key,
+            addresses: vec![format!("/ip4/10.0.0.{}/tcp/1", self.relays.len() + 1)],
+        };
         self.relays.push(FakeRelay::new(descriptor.clone()));
         descriptor
     }
 
     pub fn time(&self) -> Time {
-        Time { wall_ms: WALL_START + self.now_ms, mono_ms: self.now_ms, boot: [7; 16] }
+        Time {
+            wall_ms: WALL_START + self.now_ms,
+            mono_ms: self.now_ms,
+            boot: [7; 16],
+        }
     }
 
     pub fn open(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         node.engine = Engine::open(node.config.clone(), &node.view).unwrap();
         node.inbox.clear();
-        let endpoint = node.listens.then(|| Endpoint { key: node.key, addresses: vec![format!("/ip4/127.0.0.1/tcp/{at}")] });
+        let endpoint = node.listens.then(|| Endpoint {
+            key: node.key,
+            addresses: vec![format!("/ip4/127.0.0.1/tcp/{at}")],
+        });
         self.input(at, Input::Opened { endpoint });
     }
 
@@ -168,12 +200,19 @@ impl World {
     }
 
     fn cut(&mut self, at: usize) {
-        let lost: Vec<_> = self.links.iter().copied().filter(|(a, b)| *a == at || *b == at).collect();
+        let lost: Vec<_> = self
+            .links
+            .iter()
+            .copied()
+            .filter(|(a, b)| *a == at || *b == at)
+            .collect();
         self.links.retain(|(a, b)| *a != at && *b != at);
         for (a, b) in lost {
             let other = if a == at { b } else { a };
             let peer = self.nodes[at].key;
-            self.nodes[other].inbox.push_back(Input::PeerDisconnected { peer });
+            self.nodes[other]
+                .inbox
+                .push_back(Input::PeerDisconnected { peer });
         }
     }
 
@@ -183,12 +222,21 @@ impl World {
         self.nodes[at].online = false;
         for (other, peer) in keys.into_iter().enumerate() {
             if other != at {
-                self.nodes[at].inbox.push_back(Input::PeerDisconnected { peer });
+                self.nodes[at]
+                    .inbox
+                    .push_back(Input::PeerDisconnected { peer });
             }
         }
-        let relays: Vec<RelayKey> = self.relays.iter().map(|relay| relay.descriptor.key).collect();
+        let relays: Vec<RelayKey> = self
+            .relays
+            .iter()
+            .map(|relay| relay.descriptor.key)
+            .collect();
         for relay in relays {
-            self.nodes[at].inbox.push_back(Input::Relay { relay, news: RelayNews::Down });
+            self.nodes[at].inbox.push_back(Input::Relay {
+                relay,
+                news: RelayNews::Down,
+            });
         }
         for relay in &mut self.relays {
             relay.forget_client(at);
@@ -198,9 +246,16 @@ impl World {
 
     pub fn go_online(&mut self, at: usize) {
         self.nodes[at].online = true;
-        let relays: Vec<RelayKey> = self.relays.iter().map(|relay| relay.descriptor.key).collect();
+        let relays: Vec<RelayKey> = self
+            .relays
+            .iter()
+            .map(|relay| relay.descriptor.key)
+            .collect();
         for relay in relays {
-            self.nodes[at].inbox.push_back(Input::Relay { relay, news: RelayNews::Up });
+            self.nodes[at].inbox.push_back(Input::Relay {
+                relay,
+                news: RelayNews::Up,
+            });
         }
         self.settle();
     }
@@ -210,11 +265,15 @@ impl World {
         let now = self.time();
         self.inputs += 1;
         let node = &mut self.nodes[at];
-        let step = node.engine.handle(input, now, &mut node.rng, &node.view).unwrap();
+        let step = node
+            .engine
+            .handle(input, now, &mut node.rng, &node.view)
+            .unwrap();
         node.steps += 1;
         node.view.commit(&step);
         node.events.extend(step.events.iter().cloned());
-        node.answers.extend(step.answers.iter().map(|(_, answer)| answer.clone()));
+        node.answers
+            .extend(step.answers.iter().map(|(_, answer)| answer.clone()));
         node.wake_at = step.wake_at;
         self.carry_out(at, step);
     }
@@ -225,15 +284,22 @@ impl World {
             sends.reverse();
         }
         for Send { peer, frame } in sends {
-            let Some(to) = self.linked(at, peer) else { continue };
+            let Some(to) = self.linked(at, peer) else {
+                continue;
+            };
             self.wire.push((at, to, frame.clone()));
             let me = self.nodes[at].key;
             let times = if self.weather.duplicate { 2 } else { 1 };
             for _ in 0..times {
-                self.nodes[to].inbox.push_back(Input::Frame { peer: me, bytes: frame.clone() });
+                self.nodes[to].inbox.push_back(Input::Frame {
+                    peer: me,
+                    bytes: frame.clone(),
+                });
             }
             if self.weather.reflect {
-                self.nodes[at].inbox.push_back(Input::Frame { peer, bytes: frame });
+                self.nodes[at]
+                    .inbox
+                    .push_back(Input::Frame { peer, bytes: frame });
             }
         }
         for Dial { peer, .. } in step.dials {
@@ -250,7 +316,10 @@ impl World {
     }
 
     fn dial(&mut self, at: usize, peer: PeerKey) {
-        let to = self.nodes.iter().position(|node| node.key == peer && node.listens && node.online);
+        let to = self
+            .nodes
+            .iter()
+            .position(|node| node.key == peer && node.listens && node.online);
         let (Some(to), true, false) = (to, self.nodes[at].online, self.weather.no_direct) else {
             self.nodes[at].inbox.push_back(Input::DialFailed { peer });
             return;
@@ -259,31 +328,52 @@ impl World {
         if !self.links.contains(&link) {
             self.links.push(link);
             let me = self.nodes[at].key;
-            self.nodes[to].inbox.push_back(Input::PeerConnected { peer: me });
+            self.nodes[to]
+                .inbox
+                .push_back(Input::PeerConnected { peer: me });
         }
-        self.nodes[at].inbox.push_back(Input::PeerConnected { peer });
+        self.nodes[at]
+            .inbox
+            .push_back(Input::PeerConnected { peer });
     }
 
     fn call(&mut self, at: usize, call: RelayCall) {
         let key = call.relay.key;
         // What a real relay could not read must not be sent.
-        assert_eq!(comptoir_protocol::frame::RelayRequest::from_bytes(&call.request.to_bytes()).unwrap(), call.request);
+        assert_eq!(
+            comptoir_protocol::frame::RelayRequest::from_bytes(&call.request.to_bytes()).unwrap(),
+            call.request
+        );
         call.request.check().unwrap();
         let now = self.time().wall_ms;
-        let relay = self.relays.iter_mut().find(|relay| relay.descriptor.key == key);
+        let relay = self
+            .relays
+            .iter_mut()
+            .find(|relay| relay.descriptor.key == key);
         let answer = match relay {
             Some(relay) if relay.up && self.nodes[at].online => {
-                let signer = call.signer.as_ref().map(|seed| comptoir_crypto::keys::BoxOwnerKey::from_secret(seed.expose()).public());
+                let signer = call.signer.as_ref().map(|seed| {
+                    comptoir_crypto::keys::BoxOwnerKey::from_secret(seed.expose()).public()
+                });
                 Ok(relay.answer(at, call.request, signer, now))
             }
             _ => Err(Unreachable),
         };
-        self.nodes[at].inbox.push_back(Input::Relay { relay: key, news: RelayNews::Answer { call: call.call, answer } });
+        self.nodes[at].inbox.push_back(Input::Relay {
+            relay: key,
+            news: RelayNews::Answer {
+                call: call.call,
+                answer,
+            },
+        });
         for relay in &mut self.relays {
             for (client, news) in std::mem::take(&mut relay.pushes) {
                 if self.nodes[client].online {
                     let news = RelayNews::Pushed(news);
-                    self.nodes[client].inbox.push_back(Input::Relay { relay: relay.descriptor.key, news });
+                    self.nodes[client].inbox.push_back(Input::Relay {
+                        relay: relay.descriptor.key,
+                        news,
+                    });
                 }
             }
         }
@@ -292,10 +382,16 @@ impl World {
     /// Everything that follows at once.
     pub fn settle(&mut self) {
         for _ in 0..100_000 {
-            let Some(at) = self.nodes.iter().position(|node| !node.inbox.is_empty()) else { return };
+            let Some(at) = self.nodes.iter().position(|node| !node.inbox.is_empty()) else {
+                return;
+            };
             let input = self.nodes[at].inbox.pop_front().unwrap();
             self.input(at, input);
-            if self.weather.reopen_after.is_some_and(|after| self.inputs >= after) {
+            if self
+                .weather
+                .reopen_after
+                .is_some_and(|after| self.inputs >= after)
+            {
                 self.weather.reopen_after = None;
                 self.reopen_quietly(at);
             }
@@ -312,7 +408,15 @@ impl World {
         }
         self.open(at);
         // Answers to calls of before come all the same, and are nobody's.
-        let frames = inbox.into_iter().filter(|input| matches!(input, Input::Relay { news: RelayNews::Answer { .. }, .. }));
+        let frames = inbox.into_iter().filter(|input| {
+            matches!(
+                input,
+                Input::Relay {
+                    news: RelayNews::Answer { .. },
+                    ..
+                }
+            )
+        });
         let frames: Vec<Input> = frames.collect();
         self.nodes[at].inbox.extend(frames);
     }
@@ -322,13 +426,22 @@ impl World {
         let end = self.now_ms + ms;
         self.settle();
         loop {
-            let next = self.nodes.iter().filter_map(|node| node.wake_at).min().unwrap_or(u64::MAX).max(self.now_ms);
+            let next = self
+                .nodes
+                .iter()
+                .filter_map(|node| node.wake_at)
+                .min()
+                .unwrap_or(u64::MAX)
+                .max(self.now_ms);
             if next > end {
                 break;
             }
             self.now_ms = next.max(self.now_ms + 1);
             for at in 0..self.nodes.len() {
-                if self.nodes[at].wake_at.is_some_and(|wake| wake <= self.now_ms) {
+                if self.nodes[at]
+                    .wake_at
+                    .is_some_and(|wake| wake <= self.now_ms)
+                {
                     self.input(at, Input::Tick);
                 }
             }
@@ -341,7 +454,12 @@ impl World {
         self.ask_once(at, command, None)
     }
 
-    pub fn ask_once(&mut self, at: usize, command: Command, idempotency: Option<Idempotency>) -> Result<Answer, Refusal> {
+    pub fn ask_once(
+        &mut self,
+        at: usize,
+        command: Command,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Answer, Refusal> {
         self.give(at, 1, command, idempotency)
     }
 
@@ -349,24 +467,51 @@ impl World {
         self.give(at, persona, command, None)
     }
 
-    fn give(&mut self, at: usize, persona: u16, command: Command, idempotency: Option<Idempotency>) -> Result<Answer, Refusal> {
+    fn give(
+        &mut self,
+        at: usize,
+        persona: u16,
+        command: Command,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Answer, Refusal> {
         let id = CommandId(self.nodes[at].next_command);
         self.nodes[at].next_command += 1;
-        self.input(at, Input::Command { id, persona, command, idempotency });
+        self.input(
+            at,
+            Input::Command {
+                id,
+                persona,
+                command,
+                idempotency,
+            },
+        );
         let answer = self.nodes[at].answers.pop().unwrap();
         self.settle();
         answer
     }
 
     pub fn invite(&mut self, at: usize) -> String {
-        match self.ask(at, Command::Invite { expires_s: 86_400, uses: 3, as_ref: false }) {
+        match self.ask(
+            at,
+            Command::Invite {
+                expires_s: 86_400,
+                uses: 3,
+                as_ref: false,
+            },
+        ) {
             Ok(Answer::Invite { link, .. }) => link,
             other => panic!("{other:?}"),
         }
     }
 
     pub fn add(&mut self, at: usize, link: &str) -> u32 {
-        match self.ask(at, Command::Add { link: link.into(), reason: "we met at the market".into() }) {
+        match self.ask(
+            at,
+            Command::Add {
+                link: link.into(),
+                reason: "we met at the market".into(),
+            },
+        ) {
             Ok(Answer::Added { contact }) => contact,
             other => panic!("{other:?}"),
         }
@@ -374,7 +519,13 @@ impl World {
 
     pub fn accept_all(&mut self, at: usize) {
         for request in query::requests(&self.nodes[at].view, 1).unwrap() {
-            self.ask(at, Command::Accept { request: request.request }).unwrap();
+            self.ask(
+                at,
+                Command::Accept {
+                    request: request.request,
+                },
+            )
+            .unwrap();
         }
     }
 
@@ -390,7 +541,11 @@ impl World {
     /// The one thread with another that a node has.
     pub fn thread(&self, at: usize) -> u32 {
         let threads = query::threads(&self.nodes[at].view, 1).unwrap();
-        assert!(!threads.is_empty(), "node {at} has no thread, input {:?}", self.told);
+        assert!(
+            !threads.is_empty(),
+            "node {at} has no thread, input {:?}",
+            self.told
+        );
         threads[0].thread
     }
 
@@ -400,12 +555,32 @@ impl World {
     }
 
     pub fn try_say(&mut self, at: usize, thread: u32, texts: &[&str]) -> Result<Answer, Refusal> {
-        let messages = texts.iter().map(|text| NewMessage { body: comptoir_protocol::body::Body::text(*text) }).collect();
-        self.ask(at, Command::Send { thread, lane: comptoir_protocol::id::Lane::Service, messages })
+        let messages = texts
+            .iter()
+            .map(|text| NewMessage {
+                body: comptoir_protocol::body::Body::text(*text),
+            })
+            .collect();
+        self.ask(
+            at,
+            Command::Send {
+                thread,
+                lane: comptoir_protocol::id::Lane::Service,
+                messages,
+            },
+        )
     }
 
     pub fn history(&self, at: usize) -> Vec<query::HistoryItem> {
-        query::history(&self.nodes[at].view, self.thread(at), query::From::Start, 1_000_000).unwrap().unwrap().items
+        query::history(
+            &self.nodes[at].view,
+            self.thread(at),
+            query::From::Start,
+            1_000_000,
+        )
+        .unwrap()
+        .unwrap()
+        .items
     }
 
     pub fn texts(&self, at: usize) -> Vec<String> {
@@ -429,7 +604,11 @@ impl World {
     }
 
     pub fn outbox(&self, at: usize) -> u64 {
-        query::threads(&self.nodes[at].view, 1).unwrap().iter().map(|thread| thread.waiting).sum()
+        query::threads(&self.nodes[at].view, 1)
+            .unwrap()
+            .iter()
+            .map(|thread| thread.waiting)
+            .sum()
     }
 
     pub fn saw(&self, at: usize, wanted: impl Fn(&Event) -> bool) -> bool {

@@ -32,7 +32,12 @@ pub(super) fn text(tag: &str, number: u64) -> String {
 
 impl Person {
     /// Sends messages one by one, at most `window` of them not yet on the other side's disk, and waits for the last.
-    pub(super) async fn flood(&self, tag: &str, messages: u64, window: u64) -> anyhow::Result<Value> {
+    pub(super) async fn flood(
+        &self,
+        tag: &str,
+        messages: u64,
+        window: u64,
+    ) -> anyhow::Result<Value> {
         let thread = self.thread().await?;
         let free = Arc::new(Semaphore::new(0));
         free.add_permits(usize::try_from(window)?);
@@ -48,7 +53,9 @@ impl Person {
             let (node, text) = (self.node.clone(), text(tag, number));
             sends.spawn(async move {
                 let at = clock::now_us();
-                node.send(MAIN, thread, &text).await.map(|sent| (sent.sequence, at))
+                node.send(MAIN, thread, &text)
+                    .await
+                    .map(|sent| (sent.sequence, at))
             });
             while let Some(sent) = sends.try_join_next() {
                 sent_at.push(sent??);
@@ -60,7 +67,12 @@ impl Person {
         returns.await??;
         let (took, worked) = (started.elapsed(), clock::cpu_us() - cpu);
         let mut waits: Vec<f64> = self.seen.change(|state| {
-            let waited = |(sequence, at): &(u64, u64)| state.delivered.get(sequence).map(|seen| micros(seen.saturating_sub(*at)));
+            let waited = |(sequence, at): &(u64, u64)| {
+                state
+                    .delivered
+                    .get(sequence)
+                    .map(|seen| micros(seen.saturating_sub(*at)))
+            };
             sent_at.iter().filter_map(waited).collect()
         });
         waits.sort_by(f64::total_cmp);
@@ -78,10 +90,19 @@ impl Person {
         let mut sent = Vec::new();
         for number in 0..messages {
             let at = clock::now_us();
-            let sequence = self.node.send(MAIN, thread, &text(tag, number)).await?.sequence;
+            let sequence = self
+                .node
+                .send(MAIN, thread, &text(tag, number))
+                .await?
+                .sequence;
             let stored = clock::now_us();
-            let delivered = self.seen.wait_for(|state| state.delivered.get(&sequence).copied()).await;
-            let delivered = delivered.with_context(|| format!("message {number} of {messages}, sequence {sequence}, is owed"))?;
+            let delivered = self
+                .seen
+                .wait_for(|state| state.delivered.get(&sequence).copied())
+                .await;
+            let delivered = delivered.with_context(|| {
+                format!("message {number} of {messages}, sequence {sequence}, is owed")
+            })?;
             sent.push(json!({
                 "sequence": sequence, "at_us": at, "stored_us": stored - at, "confirmed_us": delivered.saturating_sub(at),
             }));
