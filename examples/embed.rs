@@ -17,39 +17,21 @@ const CONSUMER: &str = "orders";
 async fn main() -> anyhow::Result<()> {
     let world = tempfile::tempdir()?;
     let shop = start(&world.path().join("shop")).await?;
-    shop.create_persona("main", "Shop", &Node::new_phrase()?)
-        .await?;
+    shop.create_persona("main", "Shop", &Node::new_phrase()?).await?;
     let customer = start(&world.path().join("customer")).await?;
-    customer
-        .create_persona("main", "Customer", &Node::new_phrase()?)
-        .await?;
+    customer.create_persona("main", "Customer", &Node::new_phrase()?).await?;
 
     let link = shop.invite("main", InviteOptions::default()).await?;
-    customer
-        .add_contact("main", &link, "I should like to order.")
-        .await?;
-    let request = eventually(|| {
-        Ok(shop
-            .requests("main")?
-            .first()
-            .map(|request| request.request))
-    })
-    .await?;
+    customer.add_contact("main", &link, "I should like to order.").await?;
+    let request = eventually(|| Ok(shop.requests("main")?.first().map(|request| request.request))).await?;
     shop.accept("main", request).await?;
-    let thread = eventually(|| {
-        Ok(customer
-            .contacts("main")?
-            .first()
-            .and_then(|contact| contact.thread))
-    })
-    .await?;
+    let thread = eventually(|| Ok(customer.contacts("main")?.first().and_then(|contact| contact.thread))).await?;
 
     for order in ["one loaf", "two loaves", "three loaves"] {
         let sent = customer.send("main", thread, order).await?;
         println!("customer: {order} (message {})", sent.sequence);
         // One at a time, so that each is an event of its own.
-        eventually(|| Ok((texts(&shop)?.last().map(String::as_str) == Some(order)).then_some(())))
-            .await?;
+        eventually(|| Ok((texts(&shop)?.last().map(String::as_str) == Some(order)).then_some(()))).await?;
     }
 
     // The first order is dealt with and acknowledged; then the program stops before the others.
@@ -62,10 +44,7 @@ async fn main() -> anyhow::Result<()> {
     // The same folder again: it goes on behind the last number acknowledged.
     let rest = orders(&shop, 2).await?;
     ensure!(
-        first
-            .iter()
-            .chain(&rest)
-            .eq(["one loaf", "two loaves", "three loaves"].iter()),
+        first.iter().chain(&rest).eq(["one loaf", "two loaves", "three loaves"].iter()),
         "an order lost or doubled"
     );
     println!("before the stop: {first:?}; after it: {rest:?}");
@@ -78,11 +57,7 @@ async fn main() -> anyhow::Result<()> {
 /// Opens the node of a folder inside this program's own runtime.
 async fn start(folder: &Path) -> anyhow::Result<Node> {
     let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-    Ok(NodeBuilder::new(Home::new(folder))
-        .listen(listen)
-        .create()
-        .start()
-        .await?)
+    Ok(NodeBuilder::new(Home::new(folder)).listen(listen).create().start().await?)
 }
 
 /// Deals with the next `count` orders and acknowledges each, by its number, when it is dealt with.
@@ -90,9 +65,7 @@ async fn orders(shop: &Node, count: usize) -> anyhow::Result<Vec<String>> {
     let mut events = shop.events(shop.acknowledged(CONSUMER)?);
     let mut orders = Vec::new();
     while orders.len() < count {
-        let next = tokio::time::timeout(Duration::from_secs(60), events.next())
-            .await
-            .context("no order came")?;
+        let next = tokio::time::timeout(Duration::from_secs(60), events.next()).await.context("no order came")?;
         let (number, record) = next?.context("the shop was shut down")?;
         if let Event::MessagesReceived { thread, to, .. } = record.event {
             for item in shop.history(thread, 100)? {
@@ -113,11 +86,7 @@ async fn orders(shop: &Node, count: usize) -> anyhow::Result<Vec<String>> {
 /// What the shop's customers said, oldest first.
 fn texts(shop: &Node) -> anyhow::Result<Vec<String>> {
     let mut texts = Vec::new();
-    for thread in shop
-        .threads("main")?
-        .iter()
-        .filter(|thread| thread.contact.is_some())
-    {
+    for thread in shop.threads("main")?.iter().filter(|thread| thread.contact.is_some()) {
         for item in shop.history(thread.thread, 100)? {
             if let HistoryItem::Message(message) = item
                 && let ContentView::Text(text) = message.content

@@ -6,10 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use comptoir::{
-    ContentView, Event, EventStream, HistoryItem, Home, InviteOptions, MessageState, Node,
-    NodeBuilder,
-};
+use comptoir::{ContentView, Event, EventStream, HistoryItem, Home, InviteOptions, MessageState, Node, NodeBuilder};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -20,8 +17,7 @@ async fn main() -> anyhow::Result<()> {
 
     // Alice gives her link away; whoever has it may ask once.
     let link = alice.invite("main", InviteOptions::default()).await?;
-    bob.add_contact("main", &link, "We met at the market.")
-        .await?;
+    bob.add_contact("main", &link, "We met at the market.").await?;
 
     let request = see(&mut at_alice, |event| match event {
         Event::RequestReceived { request, .. } => Some(*request),
@@ -44,18 +40,10 @@ async fn main() -> anyhow::Result<()> {
         Event::MessagesReceived { thread, to, .. } if *thread == with_bob => Some(*to),
         _ => None,
     });
-    ensure!(
-        received.await? >= sent.sequence,
-        "another message than the one sent"
-    );
+    ensure!(received.await? >= sent.sequence, "another message than the one sent");
     let last = alice.history(with_bob, 1)?;
-    let Some(HistoryItem::Message(message)) = last.first() else {
-        anyhow::bail!("Alice has no message")
-    };
-    ensure!(
-        message.content == ContentView::Text("Are the plums ripe?".into()),
-        "not what Bob said"
-    );
+    let Some(HistoryItem::Message(message)) = last.first() else { anyhow::bail!("Alice has no message") };
+    ensure!(message.content == ContentView::Text("Are the plums ripe?".into()), "not what Bob said");
     println!("Alice sees: {:?}", message.content);
 
     // Reading is said too, unless the persona keeps it to itself.
@@ -71,26 +59,17 @@ async fn main() -> anyhow::Result<()> {
 /// A node on loopback, with one persona. A real program shows the phrase to its user and keeps it nowhere.
 async fn start(home: Home, name: &str) -> anyhow::Result<Node> {
     let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-    let node = NodeBuilder::new(home)
-        .listen(listen)
-        .create()
-        .start()
-        .await?;
-    node.create_persona("main", name, &Node::new_phrase()?)
-        .await?;
+    let node = NodeBuilder::new(home).listen(listen).create().start().await?;
+    node.create_persona("main", name, &Node::new_phrase()?).await?;
     Ok(node)
 }
 
 /// Waits until own message `sequence` has come this far.
-async fn has_come(
-    events: &mut EventStream,
-    sequence: u64,
-    far: MessageState,
-) -> anyhow::Result<()> {
+async fn has_come(events: &mut EventStream, sequence: u64, far: MessageState) -> anyhow::Result<()> {
     let moved = |event: &Event| match event {
-        Event::MessagesMoved {
-            from, to, state, ..
-        } => ((*from..=*to).contains(&sequence) && *state >= far).then_some(()),
+        Event::MessagesMoved { from, to, state, .. } => {
+            ((*from..=*to).contains(&sequence) && *state >= far).then_some(())
+        }
         _ => None,
     };
     see(events, moved).await
@@ -106,7 +85,5 @@ async fn see<T>(events: &mut EventStream, look: impl Fn(&Event) -> Option<T>) ->
         }
         anyhow::bail!("the node was shut down")
     };
-    tokio::time::timeout(Duration::from_secs(60), found)
-        .await
-        .context("nothing of the kind happened")?
+    tokio::time::timeout(Duration::from_secs(60), found).await.context("nothing of the kind happened")?
 }

@@ -8,9 +8,16 @@ use comptoir_protocol::limits::ADDRESSES_MAX;
 /// The best few of what is listened on, best first: those strangers can dial before those of this house before those of
 /// this machine; of one IP address, TCP before QUIC. Addresses that need a network card's name are useless elsewhere.
 pub(crate) fn worth_telling(addresses: &[String]) -> Vec<String> {
-    let mut ranked: Vec<(u8, &String)> = addresses.iter().filter_map(|address| Some((rank(address)?, address))).collect();
+    let mut ranked: Vec<(u8, &String)> = addresses
+        .iter()
+        .filter_map(|address| Some((rank(address)?, address)))
+        .collect();
     ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().take(ADDRESSES_MAX).map(|(_, address)| address.clone()).collect()
+    ranked
+        .into_iter()
+        .take(ADDRESSES_MAX)
+        .map(|(_, address)| address.clone())
+        .collect()
 }
 
 /// `None` for an address nobody else can dial; a name (`/dns4/…`) was given on purpose and comes first.
@@ -59,9 +66,19 @@ mod tests {
             "/ip6/fd00::2/tcp/3",
         ];
         let told = worth_telling(&all.map(str::to_owned));
-        let best = ["/ip4/203.0.113.2/tcp/1", "/ip4/203.0.113.2/udp/2/quic-v1", "/ip6/2001:db8::2/tcp/3", "/ip4/192.168.1.7/tcp/1"];
+        let best = [
+            "/ip4/203.0.113.2/tcp/1",
+            "/ip4/203.0.113.2/udp/2/quic-v1",
+            "/ip6/2001:db8::2/tcp/3",
+            "/ip4/192.168.1.7/tcp/1",
+        ];
         assert_eq!(told, best);
-        assert_eq!(worth_telling(&["/ip4/127.0.0.1/tcp/1".to_owned()]), ["/ip4/127.0.0.1/tcp/1"]);
-        assert!(worth_telling(&["/ip6/fe80::1/tcp/3".to_owned(), "nonsense".to_owned()]).is_empty());
+        assert_eq!(
+            worth_telling(&["/ip4/127.0.0.1/tcp/1".to_owned()]),
+            ["/ip4/127.0.0.1/tcp/1"]
+        );
+        assert!(
+            worth_telling(&["/ip6/fe80::1/tcp/3".to_owned(), "nonsense".to_owned()]).is_empty()
+        );
     }
 }

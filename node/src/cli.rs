@@ -40,7 +40,9 @@ pub fn run() -> ExitCode {
         }
     };
     if !cfg!(target_os = "linux") {
-        eprintln!("Comptoir's promise that nothing stored is lost was tested on Linux only, not on this system.");
+        eprintln!(
+            "Comptoir's promise that nothing stored is lost was tested on Linux only, not on this system."
+        );
     }
     let output = Output::new(arguments.json);
     match dispatch(arguments, output) {
@@ -54,7 +56,12 @@ pub fn run() -> ExitCode {
 
 fn dispatch(arguments: Arguments, output: Output) -> Result<(), Failure> {
     if let Command::Completions { shell } = arguments.command {
-        clap_complete::generate(shell, &mut Arguments::command(), "comptoir", &mut std::io::stdout());
+        clap_complete::generate(
+            shell,
+            &mut Arguments::command(),
+            "comptoir",
+            &mut std::io::stdout(),
+        );
         return Ok(());
     }
     let home = arguments
@@ -65,16 +72,33 @@ fn dispatch(arguments: Arguments, output: Output) -> Result<(), Failure> {
     match arguments.command {
         Command::Init(init) => block_on(init::run(output, &home, init)),
         Command::Up(up) => up::node(output, &home, up),
-        Command::Relay { action: RelayAction::Run { listen, announce, open, exit_with_stdin } } => {
-            up::relay(output, &home, listen, announce, open, exit_with_stdin)
-        }
-        Command::Relay { action: RelayAction::Ticket { mebibytes, boxes, days } } => {
-            relays::ticket(output, &home, mebibytes, boxes, days)
-        }
-        Command::Store { action: StoreAction::Convert { to, unlock } } => store::convert(output, &home, to, &unlock),
-        Command::Service { action: ServiceAction::Install { print, passphrase_file } } => {
-            service::install(output, &home, print, passphrase_file.as_deref())
-        }
+        Command::Relay {
+            action:
+                RelayAction::Run {
+                    listen,
+                    announce,
+                    open,
+                    exit_with_stdin,
+                },
+        } => up::relay(output, &home, listen, announce, open, exit_with_stdin),
+        Command::Relay {
+            action:
+                RelayAction::Ticket {
+                    mebibytes,
+                    boxes,
+                    days,
+                },
+        } => relays::ticket(output, &home, mebibytes, boxes, days),
+        Command::Store {
+            action: StoreAction::Convert { to, unlock },
+        } => store::convert(output, &home, to, &unlock),
+        Command::Service {
+            action:
+                ServiceAction::Install {
+                    print,
+                    passphrase_file,
+                },
+        } => service::install(output, &home, print, passphrase_file.as_deref()),
         Command::Logs { follow, last } => logs::print(&home.log(), last, follow),
         command => block_on(async {
             let connection = Connection::open(&home, &arguments.persona, output)?;

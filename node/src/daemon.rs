@@ -52,9 +52,15 @@ impl Daemon {
     pub async fn start(node: Node, port: u16) -> Result<Self, DaemonError> {
         let config = ServerConfig {
             home: node.inner.home.dir().to_path_buf(),
-            runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),
+            runtime_dir: std::env::var_os("XDG_RUNTIME_DIR")
+                .filter(|dir| !dir.is_empty())
+                .map(PathBuf::from),
             temp_dir: std::env::temp_dir(),
-            port: if port == 0 { Port::Free } else { Port::Fixed(port) },
+            port: if port == 0 {
+                Port::Free
+            } else {
+                Port::Fixed(port)
+            },
             token: random()?,
             random: random()?,
         };
@@ -62,12 +68,27 @@ impl Daemon {
         if let Some(error) = server.tcp_error() {
             tracing::warn!(%error, port, "the API's port is taken; the unix socket works all the same");
         }
-        let listen = node.inner.net.as_ref().map(comptoir_net::NetHandle::listen_addresses).unwrap_or_default();
-        let ready = Ready { ready: true, socket: server.socket().to_path_buf(), port: server.port(), listen };
+        let listen = node
+            .inner
+            .net
+            .as_ref()
+            .map(comptoir_net::NetHandle::listen_addresses)
+            .unwrap_or_default();
+        let ready = Ready {
+            ready: true,
+            socket: server.socket().to_path_buf(),
+            port: server.port(),
+            listen,
+        };
         let (stop, stopped) = watch::channel(false);
         let host: Arc<dyn ApiHost> = Arc::new(Host::new(node.clone(), stop.clone()));
         let server = tokio::spawn(server.run(host, told(stopped)));
-        Ok(Self { node, ready, stop, server })
+        Ok(Self {
+            node,
+            ready,
+            stop,
+            server,
+        })
     }
 
     /// Where it answers.

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use comptoir_engine::{Answer, CommandId, Config, Engine, EngineError, Input, Refusal, Step, Write};
+use comptoir_engine::{
+    Answer, CommandId, Config, Engine, EngineError, Input, Refusal, Step, Write,
+};
 use comptoir_protocol::identity::Endpoint;
 use comptoir_store::{Core, Seq, Store, StoreError, Writer};
 use rand_chacha::ChaCha20Rng;
@@ -19,11 +21,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::coalesce::{Unit, coalesce};
 pub(crate) use self::effects::{Carriers, Effects};
+use self::held::Held;
 pub use self::queue::CommandError;
 pub(crate) use self::queue::{DriverHandle, Job};
-use self::coalesce::{Unit, coalesce};
-use self::held::Held;
 use crate::time::{Clock, monotonic_ms};
 
 /// Jobs taken at once: enough that waiting sends of one thread share envelopes of 64, few enough that a tick or a
@@ -104,9 +106,16 @@ impl Driver {
                         let _ = done.send(());
                         return;
                     }
-                    Unit::CommitFailed { generation, reason } => self.on_commit_failed(generation, &reason),
+                    Unit::CommitFailed { generation, reason } => {
+                        self.on_commit_failed(generation, &reason)
+                    }
                     Unit::Input(input) => self.step(input),
-                    Unit::Command { persona, command, idempotency, waiting } => {
+                    Unit::Command {
+                        persona,
+                        command,
+                        idempotency,
+                        waiting,
+                    } => {
                         self.command(persona, command, idempotency, waiting);
                     }
                 }
@@ -133,15 +142,19 @@ impl Driver {
     }
 
     fn wait(&mut self) -> Option<Job> {
-        let pause = self.wake_at_ms.map(|at| Duration::from_millis(at.saturating_sub(monotonic_ms())));
+        let pause = self
+            .wake_at_ms
+            .map(|at| Duration::from_millis(at.saturating_sub(monotonic_ms())));
         let jobs = &mut self.jobs;
         self.runtime.block_on(async {
             match pause {
                 None => jobs.recv().await,
-                Some(pause) => match tokio::time::timeout_at(Instant::now() + pause, jobs.recv()).await {
-                    Ok(job) => job,
-                    Err(_) => Some(Job::Input(Input::Tick)),
-                },
+                Some(pause) => {
+                    match tokio::time::timeout_at(Instant::now() + pause, jobs.recv()).await {
+                        Ok(job) => job,
+                        Err(_) => Some(Job::Input(Input::Tick)),
+                    }
+                }
             }
         })
     }
@@ -156,19 +169,32 @@ impl Driver {
         let id = CommandId(self.next_command);
         self.next_command += 1;
         self.waiting.insert(id, waiting);
-        self.step(Input::Command { id, persona, command, idempotency });
+        self.step(Input::Command {
+            id,
+            persona,
+            command,
+            idempotency,
+        });
         // An engine error answers nothing: whoever asked must hear so, and may ask again.
         for waiting in self.waiting.remove(&id).unwrap_or_default() {
-            let _ = waiting.send(Err(CommandError::Failed("the engine could not take the command; the log says why".into())));
+            let _ = waiting.send(Err(CommandError::Failed(
+                "the engine could not take the command; the log says why".into(),
+            )));
         }
     }
 
     fn step(&mut self, input: Input) {
-        if let Input::Opened { endpoint: Some(endpoint) } = &input {
+        if let Input::Opened {
+            endpoint: Some(endpoint),
+        } = &input
+        {
             self.endpoint = Some(endpoint.clone());
         }
         let now = self.clock.now();
-        match self.engine.handle(input, now, &mut self.rng, &self.core.view()) {
+        match self
+            .engine
+            .handle(input, now, &mut self.rng, &self.core.view())
+        {
             Ok(step) => self.submit(step),
             Err(error) => {
                 tracing::error!(%error, "the engine refused an input; nothing changed");
@@ -178,10 +204,27 @@ impl Driver {
     }
 
     fn submit(&mut self, step: Step) {
-        let Step { writes, sends, dials, calls, events, answers, wake_at } = step;
+        let Step {
+            writes,
+            sends,
+            dials,
+            calls,
+            events,
+            answers,
+            wake_at,
+        } = step;
         self.wake_at_ms = wake_at;
-        let answers = answers.into_iter().flat_map(|(id, answer)| self.claim(id, answer)).collect();
-        let effects = Effects { sends, dials, calls, newest_event: events.last().map(|(number, _)| *number), answers };
+        let answers = answers
+            .into_iter()
+            .flat_map(|(id, answer)| self.claim(id, answer))
+            .collect();
+        let effects = Effects {
+            sends,
+            dials,
+            calls,
+            newest_event: events.last().map(|(number, _)| *number),
+            answers,
+        };
         self.hand_over(writes, effects);
     }
 
@@ -194,11 +237,15 @@ impl Driver {
     fn hand_over(&mut self, writes: Vec<Write>, effects: Effects) {
         let submitted = match &self.writer {
             Some(writer) => writer.submit(writes),
-            None => Err(StoreError::Stopped("the store is being opened again".into())),
+            None => Err(StoreError::Stopped(
+                "the store is being opened again".into(),
+            )),
         };
         match submitted {
             Ok(seq) => self.held.hold(seq, effects, &self.carriers),
-            Err(error) => self.carriers.on_commit_failed(vec![effects], self.generation, &error),
+            Err(error) => self
+                .carriers
+                .on_commit_failed(vec![effects], self.generation, &error),
         }
     }
 
@@ -208,7 +255,10 @@ impl Driver {
         if generation != self.generation {
             return;
         }
-        tracing::error!(reason, "a commit failed; the engine is opened again from the store");
+        tracing::error!(
+            reason,
+            "a commit failed; the engine is opened again from the store"
+        );
         self.generation += 1;
         loop {
             match self.reopen() {
@@ -277,7 +327,11 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-fn start_writer(core: &Arc<Core>, carriers: &Arc<Carriers>, generation: u64) -> Result<(Arc<Held>, Writer), StoreError> {
+fn start_writer(
+    core: &Arc<Core>,
+    carriers: &Arc<Carriers>,
+    generation: u64,
+) -> Result<(Arc<Held>, Writer), StoreError> {
     let held = Arc::new(Held::new(core.durable()));
     let (its_held, its_carriers) = (Arc::clone(&held), Arc::clone(carriers));
     let on_durable = move |outcome: Result<Seq, StoreError>| match outcome {

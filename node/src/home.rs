@@ -21,7 +21,11 @@ impl Home {
     /// The folder a user gets who names none: `$COMPTOIR_HOME`, then `$XDG_DATA_HOME/comptoir`, then
     /// `~/.local/share/comptoir`; `None` without any of them.
     pub fn of_user() -> Option<Self> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         variable("COMPTOIR_HOME")
             .or_else(|| variable("XDG_DATA_HOME").map(|data| data.join("comptoir")))
             .or_else(|| variable("HOME").map(|home| home.join(".local/share/comptoir")))
@@ -38,7 +42,10 @@ impl Home {
     /// # Errors
     /// Whatever the file system says.
     pub fn create(&self) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
     }
 
     /// The store's folder.
@@ -70,7 +77,11 @@ impl Home {
 pub(crate) fn secret_file(path: &Path, fresh: impl FnOnce() -> [u8; 32]) -> io::Result<[u8; 32]> {
     match fs::read(path) {
         Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {
-            let found = format!("{} holds {} bytes where a key has 32", path.display(), bytes.len());
+            let found = format!(
+                "{} holds {} bytes where a key has 32",
+                path.display(),
+                bytes.len()
+            );
             io::Error::new(io::ErrorKind::InvalidData, found)
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -86,7 +97,11 @@ pub(crate) fn secret_file(path: &Path, fresh: impl FnOnce() -> [u8; 32]) -> io::
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
     let _ = fs::remove_file(&beside);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;

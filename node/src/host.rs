@@ -46,22 +46,43 @@ impl Host {
     }
 
     fn persona(&self, persona: &PersonaName) -> Result<u16, HostError> {
-        let unknown = |_| HostError::NotFound { what: "persona", id: persona.to_string() };
+        let unknown = |_| HostError::NotFound {
+            what: "persona",
+            id: persona.to_string(),
+        };
         self.node.number(persona.as_str()).map_err(unknown)
     }
 
     fn persona_name(&self, number: u16) -> PersonaName {
-        let names = self.node.inner.names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        names.name(number).parse().unwrap_or_else(|_| PersonaName::main())
+        let names = self
+            .node
+            .inner
+            .names
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        names
+            .name(number)
+            .parse()
+            .unwrap_or_else(|_| PersonaName::main())
     }
 
-    async fn ask(&self, persona: u16, command: Command, once: Option<Idempotency>) -> Result<Done, HostError> {
-        let once = once.map(|Idempotency { key, body_hash }| comptoir_engine::Idempotency {
-            key,
-            body_hash,
-            expires_ms: wall_ms() + ONCE_KEPT_MS,
-        });
-        self.node.ask_any(persona, command, once).await.map_err(|error| self.why(error))
+    async fn ask(
+        &self,
+        persona: u16,
+        command: Command,
+        once: Option<Idempotency>,
+    ) -> Result<Done, HostError> {
+        let once = once.map(
+            |Idempotency { key, body_hash }| comptoir_engine::Idempotency {
+                key,
+                body_hash,
+                expires_ms: wall_ms() + ONCE_KEPT_MS,
+            },
+        );
+        self.node
+            .ask_any(persona, command, once)
+            .await
+            .map_err(|error| self.why(error))
     }
 
     /// What the API says for a command that was not done. A store that takes no writes for want of room says so:
@@ -77,10 +98,20 @@ impl Host {
     }
 
     fn unwritable(&self, detail: String) -> HostError {
-        let no_room = matches!(self.node.inner.core.room(), Err(StoreError::Kv(KvError::Full { .. })));
+        let no_room = matches!(
+            self.node.inner.core.room(),
+            Err(StoreError::Kv(KvError::Full { .. }))
+        );
         // A store that could not be opened again cannot be asked; its disk can.
-        let below_floor = || self.free_bytes().is_ok_and(|free| free < Floor::default().least_bytes);
-        if no_room || below_floor() { HostError::StorageFull(detail) } else { HostError::ReadOnly(detail) }
+        let below_floor = || {
+            self.free_bytes()
+                .is_ok_and(|free| free < Floor::default().least_bytes)
+        };
+        if no_room || below_floor() {
+            HostError::StorageFull(detail)
+        } else {
+            HostError::ReadOnly(detail)
+        }
     }
 }
 

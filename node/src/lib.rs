@@ -23,7 +23,9 @@ mod relays;
 mod time;
 mod unlock;
 
-pub use comptoir_engine::query::{ContactView, ContentView, HistoryItem, MessageView, PersonaView, RequestView, ThreadView};
+pub use comptoir_engine::query::{
+    ContactView, ContentView, HistoryItem, MessageView, PersonaView, RequestView, ThreadView,
+};
 pub use comptoir_engine::{Event, MessageState, Refusal};
 pub use comptoir_protocol::id::{AccountId, DeviceId, Lane};
 pub use comptoir_store::EngineKind;

@@ -26,19 +26,35 @@ pub(crate) fn start(home: &Home) -> io::Result<()> {
     if fs::metadata(&path).is_ok_and(|data| data.len() > LOG_BYTES_MAX) {
         fs::rename(&path, path.with_extension("log.1"))?;
     }
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-    let chosen = EnvFilter::try_from_env("COMPTOIR_LOG").unwrap_or_else(|_| EnvFilter::new("warn,comptoir=info"));
-    let to_file = fmt::layer().json().with_writer(Mutex::new(file)).with_filter(chosen);
-    let to_stderr = fmt::layer().with_writer(io::stderr).with_target(false).with_filter(EnvFilter::new("warn"));
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&path)?;
+    let chosen = EnvFilter::try_from_env("COMPTOIR_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,comptoir=info"));
+    let to_file = fmt::layer()
+        .json()
+        .with_writer(Mutex::new(file))
+        .with_filter(chosen);
+    let to_stderr = fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_filter(EnvFilter::new("warn"));
     // Whoever embeds the daemon may have set a logger up already; theirs stays.
-    let _ = tracing_subscriber::registry().with(to_file).with(to_stderr).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(to_file)
+        .with(to_stderr)
+        .try_init();
     Ok(())
 }
 
 /// Lines of the log behind line number `after`, or the newest ones; numbers count from the start of the file.
 pub(crate) fn page(home: &Home, after: Option<u64>, limit: u32) -> io::Result<List<LogLine>> {
     let lines = match File::open(home.log()) {
-        Ok(file) => BufReader::new(file).lines().collect::<io::Result<Vec<_>>>()?,
+        Ok(file) => BufReader::new(file)
+            .lines()
+            .collect::<io::Result<Vec<_>>>()?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -49,9 +65,18 @@ pub(crate) fn page(home: &Home, after: Option<u64>, limit: u32) -> io::Result<Li
     };
     let has_more = lines.len() > skip.saturating_add(limit);
     let numbered = (1..).zip(&lines).skip(skip).take(limit);
-    let data: Vec<LogLine> = numbered.map(|(number, line)| log_line(number, line)).collect();
-    let next = data.last().filter(|_| has_more).map(|line| line.number.to_string());
-    Ok(List { data, has_more, next })
+    let data: Vec<LogLine> = numbered
+        .map(|(number, line)| log_line(number, line))
+        .collect();
+    let next = data
+        .last()
+        .filter(|_| has_more)
+        .map(|line| line.number.to_string());
+    Ok(List {
+        data,
+        has_more,
+        next,
+    })
 }
 
 fn log_line(number: u64, line: &str) -> LogLine {
@@ -59,7 +84,9 @@ fn log_line(number: u64, line: &str) -> LogLine {
     let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
     LogLine {
         number,
-        time: text(&parsed["timestamp"]).parse().unwrap_or(Timestamp::from_ms(0)),
+        time: text(&parsed["timestamp"])
+            .parse()
+            .unwrap_or(Timestamp::from_ms(0)),
         level: text(&parsed["level"]).to_lowercase(),
         message: parsed["fields"].to_string(),
     }

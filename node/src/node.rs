@@ -7,7 +7,9 @@ mod events;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use comptoir_engine::query::{self, ContactView, HistoryItem, PersonaView, RequestView, ThreadView};
+use comptoir_engine::query::{
+    self, ContactView, HistoryItem, PersonaView, RequestView, ThreadView,
+};
 use comptoir_engine::{Answer, Command, Idempotency, NewMessage, Phrase, Refusal, ViewError};
 use comptoir_net::NetHandle;
 use comptoir_protocol::body::Body;
@@ -63,7 +65,11 @@ pub struct InviteOptions {
 impl Default for InviteOptions {
     /// Seven days, one person, the whole card in the link.
     fn default() -> Self {
-        Self { expires_s: 7 * 24 * 60 * 60, uses: 1, as_ref: false }
+        Self {
+            expires_s: 7 * 24 * 60 * 60,
+            uses: 1,
+            as_ref: false,
+        }
     }
 }
 
@@ -84,14 +90,27 @@ impl Node {
     /// Makes a recovery phrase of 24 words. Whoever has it has the account: show it to its owner and keep it nowhere.
     pub fn new_phrase() -> Result<String, NoRandomness> {
         let mut rng = ChaCha20Rng::from_seed(random()?);
-        Ok(comptoir_crypto::Phrase::generate(&mut rng).words().join(" "))
+        Ok(comptoir_crypto::Phrase::generate(&mut rng)
+            .words()
+            .join(" "))
     }
 
     /// Makes a persona from a recovery phrase of 24 words; the phrase is not kept. The first one is `main`.
-    pub async fn create_persona(&self, persona: &str, display_name: &str, phrase: &str) -> Result<AccountId, CommandError> {
-        let command = Command::CreatePersona { phrase: Phrase(phrase.to_owned()), name: display_name.to_owned() };
+    pub async fn create_persona(
+        &self,
+        persona: &str,
+        display_name: &str,
+        phrase: &str,
+    ) -> Result<AccountId, CommandError> {
+        let command = Command::CreatePersona {
+            phrase: Phrase(phrase.to_owned()),
+            name: display_name.to_owned(),
+        };
         match self.ask_any(0, command, None).await? {
-            Answer::Persona { persona: number, account } => {
+            Answer::Persona {
+                persona: number,
+                account,
+            } => {
                 self.name_persona(number, persona).await?;
                 Ok(account)
             }
@@ -100,17 +119,44 @@ impl Node {
     }
 
     /// Makes an invite link.
-    pub async fn invite(&self, persona: &str, options: InviteOptions) -> Result<String, CommandError> {
-        let InviteOptions { expires_s, uses, as_ref } = options;
-        match self.ask(persona, Command::Invite { expires_s, uses, as_ref }, None).await? {
+    pub async fn invite(
+        &self,
+        persona: &str,
+        options: InviteOptions,
+    ) -> Result<String, CommandError> {
+        let InviteOptions {
+            expires_s,
+            uses,
+            as_ref,
+        } = options;
+        match self
+            .ask(
+                persona,
+                Command::Invite {
+                    expires_s,
+                    uses,
+                    as_ref,
+                },
+                None,
+            )
+            .await?
+        {
             Answer::Invite { invite: _, link } => Ok(link),
             other => Err(unexpected(&other)),
         }
     }
 
     /// Says hello to the owner of an invite link. Returns the contact's number once the hello is on disk.
-    pub async fn add_contact(&self, persona: &str, link: &str, reason: &str) -> Result<u32, CommandError> {
-        let command = Command::Add { link: link.to_owned(), reason: reason.to_owned() };
+    pub async fn add_contact(
+        &self,
+        persona: &str,
+        link: &str,
+        reason: &str,
+    ) -> Result<u32, CommandError> {
+        let command = Command::Add {
+            link: link.to_owned(),
+            reason: reason.to_owned(),
+        };
         match self.ask(persona, command, None).await? {
             Answer::Added { contact } => Ok(contact),
             other => Err(unexpected(&other)),
@@ -128,22 +174,69 @@ impl Node {
     /// Uses a relay, given its `comptoir-relay:` link.
     pub async fn add_relay(&self, persona: &str, link: &str) -> Result<(), CommandError> {
         let link: RelayLink = link.parse().map_err(|error| bad_link(&error))?;
-        self.ask(persona, Command::AddRelay { relay: link.relay, ticket: link.ticket }, None).await.map(|_| ())
+        self.ask(
+            persona,
+            Command::AddRelay {
+                relay: link.relay,
+                ticket: link.ticket,
+            },
+            None,
+        )
+        .await
+        .map(|_| ())
     }
 
     /// Sends a text. Returns once it is on disk; how it fares comes as events. Dropping the future does not take the
     /// message back. Sends that wait at once share an envelope, so many may be under way.
-    pub async fn send(&self, persona: &str, thread: u32, text: &str) -> Result<SentMessage, CommandError> {
-        let messages = vec![NewMessage { body: Body::text(text) }];
-        match self.ask(persona, Command::Send { thread, lane: Lane::Service, messages }, None).await? {
-            Answer::Sent { thread, author, lane, from, to: _ } => Ok(SentMessage { thread, author, lane, sequence: from }),
+    pub async fn send(
+        &self,
+        persona: &str,
+        thread: u32,
+        text: &str,
+    ) -> Result<SentMessage, CommandError> {
+        let messages = vec![NewMessage {
+            body: Body::text(text),
+        }];
+        match self
+            .ask(
+                persona,
+                Command::Send {
+                    thread,
+                    lane: Lane::Service,
+                    messages,
+                },
+                None,
+            )
+            .await?
+        {
+            Answer::Sent {
+                thread,
+                author,
+                lane,
+                from,
+                to: _,
+            } => Ok(SentMessage {
+                thread,
+                author,
+                lane,
+                sequence: from,
+            }),
             other => Err(unexpected(&other)),
         }
     }
 
     /// Notes that everything received in a thread was read, and tells its author so where the persona allows that.
     pub async fn mark_read(&self, persona: &str, thread: u32) -> Result<(), CommandError> {
-        self.ask(persona, Command::MarkRead { thread, up_to: None }, None).await.map(|_| ())
+        self.ask(
+            persona,
+            Command::MarkRead {
+                thread,
+                up_to: None,
+            },
+            None,
+        )
+        .await
+        .map(|_| ())
     }
 
     /// The personas, by number.
@@ -185,12 +278,19 @@ impl Node {
     /// Notes under `consumer` that every event up to `number` was dealt with; durable on return. [`Node::acknowledged`]
     /// says after a restart where to go on. Blocks for a commit.
     pub fn acknowledge(&self, consumer: &str, number: u64) -> Result<(), StoreError> {
-        self.inner.core.acknowledge(consumer, number, crate::time::wall_ms()).map(|_| ())
+        self.inner
+            .core
+            .acknowledge(consumer, number, crate::time::wall_ms())
+            .map(|_| ())
     }
 
     /// The last event `consumer` has dealt with; 0 before the first.
     pub fn acknowledged(&self, consumer: &str) -> Result<u64, StoreError> {
-        Ok(self.inner.core.consumer(consumer)?.map_or(0, |consumer| consumer.acknowledged))
+        Ok(self
+            .inner
+            .core
+            .consumer(consumer)?
+            .map_or(0, |consumer| consumer.acknowledged))
     }
 
     /// Finishes what was accepted, closes the store, leaves the network. What is still owed goes out after the next start.
@@ -206,35 +306,62 @@ impl Node {
     }
 
     /// Asks on behalf of a persona named as in paths.
-    pub(crate) async fn ask(&self, persona: &str, command: Command, once: Option<Idempotency>) -> Result<Answer, CommandError> {
+    pub(crate) async fn ask(
+        &self,
+        persona: &str,
+        command: Command,
+        once: Option<Idempotency>,
+    ) -> Result<Answer, CommandError> {
         self.ask_any(self.number(persona)?, command, once).await
     }
 
-    pub(crate) async fn ask_any(&self, persona: u16, command: Command, once: Option<Idempotency>) -> Result<Answer, CommandError> {
+    pub(crate) async fn ask_any(
+        &self,
+        persona: u16,
+        command: Command,
+        once: Option<Idempotency>,
+    ) -> Result<Answer, CommandError> {
         self.inner.driver.ask(persona, command, once).await
     }
 
     /// The engine's number of a persona.
     pub(crate) fn number(&self, persona: &str) -> Result<u16, CommandError> {
-        let names = self.inner.names.read().unwrap_or_else(PoisonError::into_inner);
-        names.number(persona).ok_or(CommandError::Refused(Refusal::NoSuchPersona))
+        let names = self
+            .inner
+            .names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        names
+            .number(persona)
+            .ok_or(CommandError::Refused(Refusal::NoSuchPersona))
     }
 
     /// Gives a persona its name in paths; durable on return.
     pub(crate) async fn name_persona(&self, number: u16, name: &str) -> Result<(), CommandError> {
-        let known = self.inner.names.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self
+            .inner
+            .names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let (core, name) = (Arc::clone(&self.inner.core), name.to_owned());
         let named = tokio::task::spawn_blocking(move || known.with(&core, number, &name)).await;
         let named = named.map_err(|error| CommandError::Failed(error.to_string()))?;
         let named = named.map_err(|error| CommandError::CommitFailed(error.to_string()))?;
-        *self.inner.names.write().unwrap_or_else(PoisonError::into_inner) = named;
+        *self
+            .inner
+            .names
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = named;
         Ok(())
     }
 }
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("home", &self.inner.home).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("home", &self.inner.home)
+            .finish_non_exhaustive()
     }
 }
 
@@ -247,5 +374,7 @@ fn failed(error: &ViewError) -> CommandError {
 }
 
 pub(crate) fn bad_link(error: &impl ToString) -> CommandError {
-    CommandError::Refused(Refusal::BadLink { why: error.to_string() })
+    CommandError::Refused(Refusal::BadLink {
+        why: error.to_string(),
+    })
 }

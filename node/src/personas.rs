@@ -17,15 +17,22 @@ pub(crate) struct Names {
 impl Names {
     /// Reads the note.
     pub(crate) fn load(core: &Core) -> Result<Self, StoreError> {
-        let Some(bytes) = core.note(NOTE)? else { return Ok(Self::default()) };
+        let Some(bytes) = core.note(NOTE)? else {
+            return Ok(Self::default());
+        };
         let by_number = serde_json::from_slice(&bytes);
-        let by_number = by_number.map_err(|error| StoreError::Corrupt(format!("the names of personas: {error}")))?;
+        let by_number = by_number
+            .map_err(|error| StoreError::Corrupt(format!("the names of personas: {error}")))?;
         Ok(Self { by_number })
     }
 
     /// The number behind a name.
     pub(crate) fn number(&self, name: &str) -> Option<u16> {
-        let named = self.by_number.iter().find(|(_, known)| *known == name).map(|(number, _)| *number);
+        let named = self
+            .by_number
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(number, _)| *number);
         named.or_else(|| {
             let number = name.strip_prefix("persona-")?.parse().ok()?;
             (!self.by_number.contains_key(&number)).then_some(number)
@@ -34,7 +41,10 @@ impl Names {
 
     /// The name of a number.
     pub(crate) fn name(&self, number: u16) -> String {
-        self.by_number.get(&number).cloned().unwrap_or_else(|| format!("persona-{number}"))
+        self.by_number
+            .get(&number)
+            .cloned()
+            .unwrap_or_else(|| format!("persona-{number}"))
     }
 
     /// The same with one more name; durable on return.

@@ -9,8 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use comptoir_kv::{EngineKind, KvError, Options};
-use comptoir_mailbox::{Config, KvMailbox, Limits, MailboxError, MailboxWriter, TicketTerms, issue_ticket};
-use comptoir_net::{FrameSender, Net, NetConfig, NetError, NetEvent, NetHandle, RelayAcceptor, RelayLimits, Seed};
+use comptoir_mailbox::{
+    Config, KvMailbox, Limits, MailboxError, MailboxWriter, TicketTerms, issue_ticket,
+};
+use comptoir_net::{
+    FrameSender, Net, NetConfig, NetError, NetEvent, NetHandle, RelayAcceptor, RelayLimits, Seed,
+};
 use comptoir_protocol::codec::Wire as _;
 use comptoir_protocol::frame::{AnswerFrame, RelayAnswer};
 use comptoir_protocol::id::{RelayKey, Rid};
@@ -107,7 +111,10 @@ impl Relay {
     /// Opens the boxes of `home` and serves them. Must be called inside a tokio runtime.
     pub async fn start(home: Home, options: RelayOptions) -> Result<Self, RelayError> {
         let folder = home.relay();
-        std::fs::create_dir_all(&folder).map_err(|source| RelayError::File { path: folder, source })?;
+        std::fs::create_dir_all(&folder).map_err(|source| RelayError::File {
+            path: folder,
+            source,
+        })?;
         let seed = relay_seed(&home)?;
         let key = SigningKey::from_bytes(&seed);
         let relay = RelayKey(key.verifying_key().to_bytes());
@@ -115,21 +122,49 @@ impl Relay {
             [] => NetConfig::everywhere(Seed::new(seed), DEFAULT_PORT),
             addresses => NetConfig::new(Seed::new(seed), addresses.to_vec()),
         };
-        let mailbox = open_mailbox(&home, Config { key, addresses: Vec::new(), open: options.open, limits: Limits::default() })?;
+        let mailbox = open_mailbox(
+            &home,
+            Config {
+                key,
+                addresses: Vec::new(),
+                open: options.open,
+                limits: Limits::default(),
+            },
+        )?;
         let writer = MailboxWriter::start(mailbox, ChaCha20Rng::from_seed(random()?))?;
         let (net, events, acceptor) = Net::start_relay(config, RelayLimits::default()).await?;
-        let mut addresses = if options.announce.is_empty() { worth_telling(&net.listen_addresses()) } else { options.announce };
+        let mut addresses = if options.announce.is_empty() {
+            worth_telling(&net.listen_addresses())
+        } else {
+            options.announce
+        };
         addresses.truncate(ADDRESSES_MAX);
         writer.set_addresses(addresses.clone())?;
-        let link = RelayLink { relay: RelayDescriptor { key: relay, addresses }, ticket: None };
+        let link = RelayLink {
+            relay: RelayDescriptor {
+                key: relay,
+                addresses,
+            },
+            ticket: None,
+        };
         write_link(&home, &link)?;
-        let shared = Arc::new(Shared { key: relay, writer, clock: Clock::new(random()?), subscribers: Mutex::default() });
+        let shared = Arc::new(Shared {
+            key: relay,
+            writer,
+            clock: Clock::new(random()?),
+            subscribers: Mutex::default(),
+        });
         let tasks = vec![
             tokio::spawn(accept(acceptor, Arc::clone(&shared))),
             tokio::spawn(refuse_peers(events, net.clone())),
             tokio::spawn(sweep(Arc::clone(&shared))),
         ];
-        Ok(Self { net, link, shared, tasks })
+        Ok(Self {
+            net,
+            link,
+            shared,
+            tasks,
+        })
     }
 
     /// The link that makes somebody use this relay; without a ticket.
@@ -144,7 +179,12 @@ impl Relay {
 
     /// Leaves the network, then finishes what was taken.
     pub async fn stop(self) {
-        let Self { net, link: _, shared, tasks } = self;
+        let Self {
+            net,
+            link: _,
+            shared,
+            tasks,
+        } = self;
         net.shutdown().await;
         tasks.iter().for_each(JoinHandle::abort);
         for task in tasks {
@@ -156,20 +196,39 @@ impl Relay {
 }
 
 /// Makes a link with a fresh ticket for the relay of `home`. Works whether the relay runs or not.
-pub(crate) fn ticket_link(home: &Home, mebibytes: u64, boxes: u32, days: u32) -> Result<String, RelayError> {
+pub(crate) fn ticket_link(
+    home: &Home,
+    mebibytes: u64,
+    boxes: u32,
+    days: u32,
+) -> Result<String, RelayError> {
     let path = link_file(home);
     let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => RelayError::NeverRun,
-        _ => RelayError::File { path: path.clone(), source },
+        _ => RelayError::File {
+            path: path.clone(),
+            source,
+        },
     })?;
-    let mut link: RelayLink = text.trim().parse().map_err(|error: comptoir_protocol::link::LinkError| {
-        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
-        RelayError::File { path, source }
-    })?;
+    let mut link: RelayLink =
+        text.trim()
+            .parse()
+            .map_err(|error: comptoir_protocol::link::LinkError| {
+                let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+                RelayError::File { path, source }
+            })?;
     let key = SigningKey::from_bytes(&relay_seed(home)?);
     let not_after_ms = wall_ms() + u64::from(days) * DAY_MS;
-    let terms = TicketTerms { bytes: mebibytes << 20, boxes, not_after_ms };
-    link.ticket = Some(issue_ticket(&key, terms, &mut ChaCha20Rng::from_seed(random()?)));
+    let terms = TicketTerms {
+        bytes: mebibytes << 20,
+        boxes,
+        not_after_ms,
+    };
+    link.ticket = Some(issue_ticket(
+        &key,
+        terms,
+        &mut ChaCha20Rng::from_seed(random()?),
+    ));
     Ok(link.to_string())
 }
 
@@ -229,8 +288,18 @@ impl Shared {
     /// Tells streams and waiting fetches that something lies in a box.
     pub(crate) fn tell(&self, rid: Rid, sequence: u64) {
         let mut subscribers = self.subscribers();
-        let frame = AnswerFrame { request_id: 0, answer: RelayAnswer::News { rid, sequence } }.to_bytes();
-        for sender in subscribers.by_box.get(&rid).into_iter().flatten().map(|(_, sender)| sender) {
+        let frame = AnswerFrame {
+            request_id: 0,
+            answer: RelayAnswer::News { rid, sequence },
+        }
+        .to_bytes();
+        for sender in subscribers
+            .by_box
+            .get(&rid)
+            .into_iter()
+            .flatten()
+            .map(|(_, sender)| sender)
+        {
             // Full: that stream is behind, and finds the item when it fetches.
             let _ = sender.send(&frame);
         }
@@ -244,7 +313,11 @@ impl Shared {
         let mut subscribers = self.subscribers();
         subscribers.forget(stream);
         for rid in &rids {
-            subscribers.by_box.entry(*rid).or_default().insert(stream, sender.clone());
+            subscribers
+                .by_box
+                .entry(*rid)
+                .or_default()
+                .insert(stream, sender.clone());
         }
         subscribers.by_stream.insert(stream, rids);
     }
@@ -256,7 +329,11 @@ impl Shared {
 
     /// Wakes `waiting` at the next news in a box.
     pub(crate) fn wait_for(&self, rid: Rid, waiting: &Arc<Notify>) {
-        self.subscribers().waiting.entry(rid).or_default().push(Arc::clone(waiting));
+        self.subscribers()
+            .waiting
+            .entry(rid)
+            .or_default()
+            .push(Arc::clone(waiting));
     }
 
     /// Nobody waits on this any longer.
@@ -271,7 +348,9 @@ impl Shared {
     }
 
     fn subscribers(&self) -> std::sync::MutexGuard<'_, Subscribers> {
-        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

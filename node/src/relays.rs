@@ -34,13 +34,24 @@ struct Shared {
 impl RelayCalls {
     /// Opens nothing yet; answers go to `driver`, links run on `runtime`.
     pub(crate) fn new(net: RelayNet, driver: DriverHandle, runtime: Handle) -> Self {
-        Self { shared: Arc::new(Shared { net, driver, runtime, links: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                net,
+                driver,
+                runtime,
+                links: Mutex::default(),
+            }),
+        }
     }
 
     /// Makes a call. Never waits; the answer, or that there was none, comes as an input.
     pub(crate) fn call(&self, call: RelayCall) {
         let relay = call.relay.key;
-        let mut links = self.shared.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self
+            .shared
+            .links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let order = Order::Call(Box::new(call));
         let undelivered = match links.get(&relay) {
             Some(link) => link.send(order).map_err(|error| error.0).err(),
@@ -54,7 +65,11 @@ impl RelayCalls {
 
     /// Breaks every link: the engine was opened anew and knows of none.
     pub(crate) fn reconnect_all(&self) {
-        self.shared.links.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared
+            .links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn open(&self, relay: RelayKey, first: Order) -> mpsc::UnboundedSender<Order> {
@@ -62,12 +77,22 @@ impl RelayCalls {
         // The receiver is in our hand, so the channel is open.
         let _ = orders.send(first);
         let (net, driver) = (self.shared.net.clone(), self.shared.driver.clone());
-        self.shared.runtime.spawn(async move { Link::new(relay, net, driver, inbox).run().await });
+        self.shared
+            .runtime
+            .spawn(async move { Link::new(relay, net, driver, inbox).run().await });
         orders
     }
 }
 
 /// Tells the engine that a call got no answer.
 async fn unreachable(driver: &DriverHandle, relay: RelayKey, call: u64) {
-    driver.input(Input::Relay { relay, news: RelayNews::Answer { call, answer: Err(Unreachable) } }).await;
+    driver
+        .input(Input::Relay {
+            relay,
+            news: RelayNews::Answer {
+                call,
+                answer: Err(Unreachable),
+            },
+        })
+        .await;
 }

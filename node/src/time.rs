@@ -17,24 +17,36 @@ impl Clock {
     /// every start of the process a boot of its own, which only shortens what monotonic time can tell.
     pub(crate) fn new(fallback: [u8; 16]) -> Self {
         let named = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let boot = named.and_then(|text| parse_uuid(text.trim())).unwrap_or(fallback);
+        let boot = named
+            .and_then(|text| parse_uuid(text.trim()))
+            .unwrap_or(fallback);
         Self { boot }
     }
 
     /// The time now.
     pub(crate) fn now(&self) -> Time {
-        Time { wall_ms: wall_ms(), mono_ms: monotonic_ms(), boot: self.boot }
+        Time {
+            wall_ms: wall_ms(),
+            mono_ms: monotonic_ms(),
+            boot: self.boot,
+        }
     }
 }
 
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let hex: String = text.chars().filter(|c| *c != '-').collect();
-    data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?.try_into().ok()
+    data_encoding::HEXLOWER_PERMISSIVE
+        .decode(hex.as_bytes())
+        .ok()?
+        .try_into()
+        .ok()
 }
 
 /// Milliseconds since 1970, 0 where the clock stands before it.
 pub(crate) fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -23,7 +23,10 @@ pub enum Unlock {
 impl std::fmt::Debug for Unlock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Passphrase { passphrase: _, from_file: _ } => "Passphrase(..)",
+            Self::Passphrase {
+                passphrase: _,
+                from_file: _,
+            } => "Passphrase(..)",
             Self::Keyring => "Keyring",
             Self::KeyFile => "KeyFile",
         })
@@ -33,13 +36,19 @@ impl std::fmt::Debug for Unlock {
 impl Unlock {
     /// A passphrase that was typed or piped in.
     pub fn passphrase(passphrase: impl Into<String>) -> Self {
-        Self::Passphrase { passphrase: Zeroizing::new(passphrase.into()), from_file: false }
+        Self::Passphrase {
+            passphrase: Zeroizing::new(passphrase.into()),
+            from_file: false,
+        }
     }
 
     /// The same as the store wants it.
     pub(crate) fn access(&self) -> Access<'_> {
         match self {
-            Self::Passphrase { passphrase, from_file: _ } => Access::Passphrase(passphrase.as_bytes()),
+            Self::Passphrase {
+                passphrase,
+                from_file: _,
+            } => Access::Passphrase(passphrase.as_bytes()),
             Self::Keyring => Access::Keyring(&Desktop),
             Self::KeyFile => Access::KeyFile,
         }
@@ -62,14 +71,18 @@ impl Keyring for Desktop {
     }
 
     fn write(&self, entry: &str, secret: &[u8]) -> Result<(), String> {
-        open(entry)?.set_secret(secret).map_err(|error| error.to_string())
+        open(entry)?
+            .set_secret(secret)
+            .map_err(|error| error.to_string())
     }
 }
 
 /// The store behind the keyring is looked for once; why it was not found is what helps.
 fn open(entry: &str) -> Result<keyring::Entry, String> {
     if let Err(error) = keyring::Entry::store_status() {
-        return Err(format!("no desktop keyring answers here ({error}); --passphrase-file or --no-passphrase need none"));
+        return Err(format!(
+            "no desktop keyring answers here ({error}); --passphrase-file or --no-passphrase need none"
+        ));
     }
     keyring::Entry::new(SERVICE, entry).map_err(|error| error.to_string())
 }

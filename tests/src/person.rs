@@ -91,26 +91,31 @@ pub struct Person {
     pub name: &'static str,
     home: PathBuf,
     daemon: Option<Process>,
+    passphrase: Option<PathBuf>,
 }
 
 impl Person {
     /// Makes a home below `world` with a key file instead of a passphrase.
     pub fn new(world: &Path, name: &'static str) -> Self {
-        let person = Self {
-            name,
-            home: world.join(name),
-            daemon: None,
-        };
-        let phrase = world.join(format!("{name}.phrase"));
-        person.must(&[
-            "init",
-            "--name",
-            name,
-            "--no-passphrase",
-            "--phrase-file",
-            path(&phrase),
-        ]);
+        let person = Self::of_home(&world.join(name), name);
+        person.moves_in(world, &["--no-passphrase"]);
         person
+    }
+
+    /// Makes a home below `world` that a passphrase opens.
+    pub fn with_passphrase(world: &Path, name: &'static str, passphrase: &str) -> Self {
+        let file = world.join(format!("{name}.passphrase"));
+        std::fs::write(&file, passphrase).expect("the world can be written to");
+        let mut person = Self::of_home(&world.join(name), name);
+        person.moves_in(world, &["--passphrase-file", path(&file)]);
+        person.passphrase = Some(file);
+        person
+    }
+
+    fn moves_in(&self, world: &Path, unlock: &[&str]) {
+        let phrase = world.join(format!("{}.phrase", self.name));
+        let init = ["init", "--name", self.name, "--phrase-file", path(&phrase)];
+        self.must(&[&init[..], unlock].concat());
     }
 
     /// Somebody whose home is there already.
@@ -119,6 +124,7 @@ impl Person {
             name,
             home: home.to_path_buf(),
             daemon: None,
+            passphrase: None,
         }
     }
 
@@ -152,6 +158,9 @@ impl Person {
         command
             .args(["up", "--exit-with-stdin", "--listen"])
             .args(listen);
+        if let Some(file) = &self.passphrase {
+            command.arg("--passphrase-file").arg(file);
+        }
         Process::start(command).0
     }
 

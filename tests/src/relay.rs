@@ -15,16 +15,32 @@ pub struct Relay {
     address: Option<String>,
     process: Option<Process>,
     link: String,
+    flags: Vec<String>,
 }
 
 impl Relay {
     /// Starts an open relay below `world`.
     pub fn open(world: &Path, name: &str) -> Self {
+        Self::with(world, name, &["--open"])
+    }
+
+    /// Starts a relay that opens boxes for tickets only.
+    pub fn closed(world: &Path, name: &str) -> Self {
+        Self::with(world, name, &[])
+    }
+
+    /// Starts an open relay whose links name another address than its own.
+    pub fn announcing(world: &Path, name: &str, address: &str) -> Self {
+        Self::with(world, name, &["--open", "--announce", address])
+    }
+
+    fn with(world: &Path, name: &str, flags: &[&str]) -> Self {
         let mut relay = Self {
             home: world.join(name),
             address: None,
             process: None,
             link: String::new(),
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
         };
         relay.starts();
         relay
@@ -41,14 +57,11 @@ impl Relay {
             .address
             .clone()
             .unwrap_or_else(|| "/ip4/127.0.0.1/tcp/0".to_owned());
-        command.arg("--home").arg(&self.home).args([
-            "--json",
-            "relay",
-            "run",
-            "--open",
-            "--exit-with-stdin",
-        ]);
-        command.args(["--listen", &address]);
+        command
+            .arg("--home")
+            .arg(&self.home)
+            .args(["--json", "relay", "run", "--exit-with-stdin"]);
+        command.args(["--listen", &address]).args(&self.flags);
         let (process, first) = Process::start(command);
         let ready: Value = serde_json::from_str(&first).expect("--json prints JSON");
         self.link = ready["link"]
@@ -67,6 +80,31 @@ impl Relay {
     /// The home.
     pub fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// A link with a ticket for so many boxes.
+    pub fn ticket(&self, boxes: u32) -> String {
+        let output = Command::new(binary())
+            .arg("--home")
+            .arg(&self.home)
+            .args(["--json", "relay", "ticket", "--boxes", &boxes.to_string()])
+            .output()
+            .expect("the binary starts");
+        let made: Value = serde_json::from_slice(&output.stdout).expect("--json prints JSON");
+        made["link"]
+            .as_str()
+            .expect("a ticket is a link")
+            .to_owned()
+    }
+
+    /// Where it listens, as a multiaddr.
+    pub fn address(&self) -> &str {
+        self.address.as_deref().expect("the relay has started")
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("the relay runs").id()
     }
 
     /// The link that makes somebody use it.

@@ -17,7 +17,12 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
     /// Which of this node's personas acts.
-    #[arg(long = "as", global = true, value_name = "PERSONA", default_value = "main")]
+    #[arg(
+        long = "as",
+        global = true,
+        value_name = "PERSONA",
+        default_value = "main"
+    )]
     pub(crate) persona: String,
     /// One JSON document (or one a line, where a command goes on) on stdout.
     #[arg(long, global = true)]

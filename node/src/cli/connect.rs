@@ -5,8 +5,8 @@ use comptoir_api::client::{Client, ClientError};
 use comptoir_api::dto::{Contact, ContactQuery};
 use comptoir_api::id::{ContactId, PersonaName};
 
-use super::output::Output;
 use super::Failure;
+use super::output::Output;
 use crate::home::Home;
 
 /// An open way to the daemon of a home.
@@ -22,9 +22,15 @@ pub(crate) struct Connection {
 impl Connection {
     /// Finds the daemon's socket and token in `home`.
     pub(crate) fn open(home: &Home, persona: &str, output: Output) -> Result<Self, Failure> {
-        let persona = persona.parse::<PersonaName>().map_err(|error| Failure::usage(error.to_string()))?;
+        let persona = persona
+            .parse::<PersonaName>()
+            .map_err(|error| Failure::usage(error.to_string()))?;
         let client = Client::open(home.dir())?;
-        Ok(Self { client, persona, output })
+        Ok(Self {
+            client,
+            persona,
+            output,
+        })
     }
 
     /// Finds a contact by id, or by the name that is shown. Two of one name are never guessed between.
@@ -32,24 +38,38 @@ impl Connection {
         if let Ok(id) = who.parse::<ContactId>() {
             return Ok(self.client.contact(&self.persona, &id).await?);
         }
-        let query = ContactQuery { name: Some(who.to_owned()), ..ContactQuery::default() };
+        let query = ContactQuery {
+            name: Some(who.to_owned()),
+            ..ContactQuery::default()
+        };
         let mut found = self.client.contacts(&self.persona, &query).await?.data;
         match found.len() {
-            0 => Err(Failure::not_found(format!("no contact is called {who:?}; `comptoir contacts` lists them"))),
+            0 => Err(Failure::not_found(format!(
+                "no contact is called {who:?}; `comptoir contacts` lists them"
+            ))),
             1 => Ok(found.remove(0)),
             _ => {
                 let ids: Vec<String> = found.iter().map(|contact| contact.id.to_string()).collect();
-                Err(Failure::usage(format!("several contacts are called {who:?}: name one of {}", ids.join(", "))))
+                Err(Failure::usage(format!(
+                    "several contacts are called {who:?}: name one of {}",
+                    ids.join(", ")
+                )))
             }
         }
     }
 
     /// The thread with a contact.
-    pub(crate) async fn thread_with(&self, who: &str) -> Result<(Contact, comptoir_api::id::ThreadId), Failure> {
+    pub(crate) async fn thread_with(
+        &self,
+        who: &str,
+    ) -> Result<(Contact, comptoir_api::id::ThreadId), Failure> {
         let contact = self.contact(who).await?;
         match contact.thread.clone() {
             Some(thread) => Ok((contact, thread)),
-            None => Err(Failure::refused(format!("{} has not accepted yet", contact.name))),
+            None => Err(Failure::refused(format!(
+                "{} has not accepted yet",
+                contact.name
+            ))),
         }
     }
 }

@@ -15,27 +15,42 @@ pub(crate) struct Failure {
 impl Failure {
     /// Something that has no status of its own.
     pub(crate) fn general(message: impl Into<String>) -> Self {
-        Self { message: message.into(), status: 1 }
+        Self {
+            message: message.into(),
+            status: 1,
+        }
     }
 
     /// The command line asks for something that cannot be meant.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), status: 2 }
+        Self {
+            message: message.into(),
+            status: 2,
+        }
     }
 
     /// What was named is not there.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self { message: message.into(), status: 5 }
+        Self {
+            message: message.into(),
+            status: 5,
+        }
     }
 
     /// A rule refuses it.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
-        Self { message: message.into(), status: 6 }
+        Self {
+            message: message.into(),
+            status: 6,
+        }
     }
 
     /// A failure whose status was decided elsewhere.
     pub(crate) fn with_status(message: impl Into<String>, status: u8) -> Self {
-        Self { message: message.into(), status }
+        Self {
+            message: message.into(),
+            status,
+        }
     }
 
     /// A file could not be read or written.

@@ -14,14 +14,26 @@ use crate::time::wall_ms;
 /// Makes the home, the store and the persona `main`; adds the relay or follows the invite. Everything is on disk
 /// when it returns; what has to cross the network waits in the outbox for `up`.
 pub(crate) async fn run(output: Output, home: &Home, init: Init) -> Result<(), Failure> {
-    if comptoir_store::method(&home.store()).map_err(|error| Failure::general(error.to_string()))?.is_some() {
-        return Err(Failure::refused(format!("{} holds a node already; nothing was changed", home.dir().display())));
+    if comptoir_store::method(&home.store())
+        .map_err(|error| Failure::general(error.to_string()))?
+        .is_some()
+    {
+        return Err(Failure::refused(format!(
+            "{} holds a node already; nothing was changed",
+            home.dir().display()
+        )));
     }
     let mailbox = check_links(&init)?;
     let words = phrase::obtain(init.phrase_file.as_deref(), crate::random::<32>()?)?;
     let unlock = secret::for_new_home(output, &init.unlock)?;
-    phrase::hand_over(output, &words, init.phrase_file.as_deref(), crate::random::<2>()?)?;
-    home.create().map_err(|error| Failure::file(home.dir(), &error))?;
+    phrase::hand_over(
+        output,
+        &words,
+        init.phrase_file.as_deref(),
+        crate::random::<2>()?,
+    )?;
+    home.create()
+        .map_err(|error| Failure::file(home.dir(), &error))?;
     let mut builder = NodeBuilder::new(home.clone()).unlock(unlock).create();
     // Without a mailbox the answer to the first hello can only come here: the hello names where this node listens.
     if mailbox.is_some() || init.invite.is_none() {
@@ -30,31 +42,54 @@ pub(crate) async fn run(output: Output, home: &Home, init: Init) -> Result<(), F
     if let Some(engine) = init.engine {
         builder = builder.engine(kind(engine));
     }
-    let node = builder.start().await.map_err(|error| Failure::general(error.to_string()))?;
+    let node = builder
+        .start()
+        .await
+        .map_err(|error| Failure::general(error.to_string()))?;
     let outcome = fill(&node, &init, mailbox.as_ref(), &words.words).await;
     node.shutdown().await;
     drop(node);
     if outcome.is_err() {
         // Half a node would refuse the next `init`; nobody knows its account yet.
-        std::fs::remove_dir_all(home.store()).map_err(|error| Failure::file(&home.store(), &error))?;
+        std::fs::remove_dir_all(home.store())
+            .map_err(|error| Failure::file(&home.store(), &error))?;
     }
     let account = outcome?;
-    output.data(&serde_json::json!({ "home": home.dir(), "persona": "main", "account": account }), || account.clone());
-    output.say(format!("{} is ready in {}. Start it with: comptoir up", printable(&init.name), home.dir().display()));
+    output.data(
+        &serde_json::json!({ "home": home.dir(), "persona": "main", "account": account }),
+        || account.clone(),
+    );
+    output.say(format!(
+        "{} is ready in {}. Start it with: comptoir up",
+        printable(&init.name),
+        home.dir().display()
+    ));
     if mailbox.is_none() {
         output.say("It has no relay yet: it is reachable only while online. `comptoir relay add LINK` changes that.");
     }
     Ok(())
 }
 
-async fn fill(node: &Node, init: &Init, mailbox: Option<&RelayLink>, words: &str) -> Result<String, Failure> {
+async fn fill(
+    node: &Node,
+    init: &Init,
+    mailbox: Option<&RelayLink>,
+    words: &str,
+) -> Result<String, Failure> {
     let failed = |error: crate::CommandError| Failure::general(error.to_string());
-    let account = node.create_persona("main", &init.name, words).await.map_err(failed)?;
+    let account = node
+        .create_persona("main", &init.name, words)
+        .await
+        .map_err(failed)?;
     if let Some(link) = mailbox {
-        node.add_relay("main", &link.to_string()).await.map_err(failed)?;
+        node.add_relay("main", &link.to_string())
+            .await
+            .map_err(failed)?;
     }
     if let Some(link) = &init.invite {
-        node.add_contact("main", link.trim(), "").await.map_err(failed)?;
+        node.add_contact("main", link.trim(), "")
+            .await
+            .map_err(failed)?;
     }
     Ok(account.to_string())
 }
@@ -66,12 +101,29 @@ fn check_links(init: &Init) -> Result<Option<RelayLink>, Failure> {
     if let Some(link) = &init.relay {
         return link.trim().parse().map(Some).map_err(bad);
     }
-    let Some(link) = &init.invite else { return Ok(None) };
-    let InviteLink::Full(invitation) = link.trim().parse().map_err(bad)? else { return Ok(None) };
-    let Some(ticket) = invitation.ticket else { return Ok(None) };
-    let card = invitation.bundle.verify(wall_ms()).map_err(|error| Failure::usage(format!("the invite cannot be used: {error}")))?;
-    let relay = card.card.relays.iter().find(|relay| relay.key.0 == ticket.claimed_signer().0).cloned();
-    Ok(relay.map(|relay| RelayLink { relay, ticket: Some(ticket) }))
+    let Some(link) = &init.invite else {
+        return Ok(None);
+    };
+    let InviteLink::Full(invitation) = link.trim().parse().map_err(bad)? else {
+        return Ok(None);
+    };
+    let Some(ticket) = invitation.ticket else {
+        return Ok(None);
+    };
+    let card = invitation
+        .bundle
+        .verify(wall_ms())
+        .map_err(|error| Failure::usage(format!("the invite cannot be used: {error}")))?;
+    let relay = card
+        .card
+        .relays
+        .iter()
+        .find(|relay| relay.key.0 == ticket.claimed_signer().0)
+        .cloned();
+    Ok(relay.map(|relay| RelayLink {
+        relay,
+        ticket: Some(ticket),
+    }))
 }
 
 /// The store's word for an engine.

@@ -15,9 +15,11 @@ const TAIL_BYTES_MAX: u64 = 4 << 20;
 pub(crate) fn print(path: &Path, last: usize, follow: bool) -> Result<(), Failure> {
     let mut file = File::open(path).map_err(|e| Failure::file(path, &e))?;
     let length = file.metadata().map_err(|e| Failure::file(path, &e))?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES_MAX))).map_err(|e| Failure::file(path, &e))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES_MAX)))
+        .map_err(|e| Failure::file(path, &e))?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|e| Failure::file(path, &e))?;
+    file.read_to_end(&mut bytes)
+        .map_err(|e| Failure::file(path, &e))?;
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     for line in &lines[lines.len().saturating_sub(last)..] {
@@ -29,9 +31,14 @@ pub(crate) fn print(path: &Path, last: usize, follow: bool) -> Result<(), Failur
     loop {
         std::thread::sleep(Duration::from_millis(300));
         let mut more = Vec::new();
-        file.read_to_end(&mut more).map_err(|e| Failure::file(path, &e))?;
+        file.read_to_end(&mut more)
+            .map_err(|e| Failure::file(path, &e))?;
         let mut stdout = io::stdout().lock();
-        if stdout.write_all(&more).and_then(|()| stdout.flush()).is_err() {
+        if stdout
+            .write_all(&more)
+            .and_then(|()| stdout.flush())
+            .is_err()
+        {
             return Ok(());
         }
     }

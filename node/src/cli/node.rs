@@ -2,7 +2,9 @@
 //! Commands about the node itself: status, doctor, settings, tokens, down.
 
 use comptoir_api::auth::Scope;
-use comptoir_api::dto::{CheckResult, NewToken, NodeState, NodeStatus, RelayState, Setting, Token, UnlockedBy};
+use comptoir_api::dto::{
+    CheckResult, NewToken, NodeState, NodeStatus, RelayState, Setting, Token, UnlockedBy,
+};
 use comptoir_api::id::PersonaName;
 
 use super::Failure;
@@ -12,7 +14,9 @@ use super::connect::Connection;
 /// Prints how the node is, one word first.
 pub(crate) async fn status(connection: &Connection) -> Result<(), Failure> {
     let status = connection.client.node().await?;
-    connection.output.data(&status, || status_lines(&status).join("\n"));
+    connection
+        .output
+        .data(&status, || status_lines(&status).join("\n"));
     Ok(())
 }
 
@@ -30,29 +34,65 @@ fn status_lines(status: &NodeStatus) -> Vec<String> {
         UnlockedBy::Passphrase => "a passphrase",
         UnlockedBy::PassphraseFile => "a passphrase file",
         UnlockedBy::Keyring => "the keyring",
-        UnlockedBy::KeyFile => "a key file WITHOUT passphrase: whoever copies the disk can read everything",
+        UnlockedBy::KeyFile => {
+            "a key file WITHOUT passphrase: whoever copies the disk can read everything"
+        }
         UnlockedBy::Unknown => "an unknown way",
     };
     let counts = &status.counts;
     let mut lines = vec![
         word.to_owned(),
-        format!("version {} in {} (process {}, since {})", status.version, status.home, status.pid, status.started),
+        format!(
+            "version {} in {} (process {}, since {})",
+            status.version, status.home, status.pid, status.started
+        ),
         format!("store   {}, opened by {unlocked}", status.engine),
-        format!("peers   {} connected; listening on {}", status.peers, listening(status)),
+        format!(
+            "peers   {} connected; listening on {}",
+            status.peers,
+            listening(status)
+        ),
     ];
-    lines.extend(status.relays.iter().map(|relay| format!("relay   {} {}", relay.id, relay_word(relay.state))));
+    lines.extend(
+        status
+            .relays
+            .iter()
+            .map(|relay| format!("relay   {} {}", relay.id, relay_word(relay.state))),
+    );
     lines.push(format!(
         "sent    {} ({} direct, {} more than once); received {} ({} direct, {} more than once)",
-        counts.sent, counts.sent_direct, counts.sent_twice, counts.received, counts.received_direct, counts.received_twice
+        counts.sent,
+        counts.sent_direct,
+        counts.sent_twice,
+        counts.received,
+        counts.received_direct,
+        counts.received_twice
     ));
-    lines.extend(counts.relays.iter().map(|relay| format!("via     {}: {} sent, {} received", relay.relay, relay.sent, relay.received)));
-    lines.extend(status.state_as_of.map(|time| format!("account state as of {time}")));
-    lines.extend(status.warnings.iter().map(|warning| format!("warning {warning}")));
+    lines.extend(counts.relays.iter().map(|relay| {
+        format!(
+            "via     {}: {} sent, {} received",
+            relay.relay, relay.sent, relay.received
+        )
+    }));
+    lines.extend(
+        status
+            .state_as_of
+            .map(|time| format!("account state as of {time}")),
+    );
+    lines.extend(
+        status
+            .warnings
+            .iter()
+            .map(|warning| format!("warning {warning}")),
+    );
     lines
 }
 
 fn network_word(status: &NodeStatus) -> &'static str {
-    let relay_up = status.relays.iter().any(|relay| relay.state == RelayState::Up);
+    let relay_up = status
+        .relays
+        .iter()
+        .any(|relay| relay.state == RelayState::Up);
     match (status.peers > 0, relay_up, status.relays.is_empty()) {
         (true, _, _) => "Connected",
         (false, true, _) => "Through relay",
@@ -63,7 +103,11 @@ fn network_word(status: &NodeStatus) -> &'static str {
 }
 
 fn listening(status: &NodeStatus) -> String {
-    if status.listen.is_empty() { "nothing".to_owned() } else { status.listen.join(", ") }
+    if status.listen.is_empty() {
+        "nothing".to_owned()
+    } else {
+        status.listen.join(", ")
+    }
 }
 
 /// A relay's state in a word.
@@ -89,34 +133,72 @@ pub(crate) async fn doctor(connection: &Connection) -> Result<(), Failure> {
                 CheckResult::Bad => "BAD",
                 CheckResult::NotChecked | CheckResult::Unknown => "not checked",
             };
-            let remedy = check.remedy.as_ref().map(|remedy| format!("\n{:24}do: {remedy}", "")).unwrap_or_default();
+            let remedy = check
+                .remedy
+                .as_ref()
+                .map(|remedy| format!("\n{:24}do: {remedy}", ""))
+                .unwrap_or_default();
             format!("{:<12}{word:<12}{}{remedy}", check.name, check.detail)
         };
-        doctor.checks.iter().map(line).collect::<Vec<_>>().join("\n")
+        doctor
+            .checks
+            .iter()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
     });
-    match doctor.checks.iter().filter(|check| check.result == CheckResult::Bad).count() {
+    match doctor
+        .checks
+        .iter()
+        .filter(|check| check.result == CheckResult::Bad)
+        .count()
+    {
         0 => Ok(()),
-        bad => Err(Failure::general(format!("{bad} of {} checks came out bad", doctor.checks.len()))),
+        bad => Err(Failure::general(format!(
+            "{bad} of {} checks came out bad",
+            doctor.checks.len()
+        ))),
     }
 }
 
 /// Shows or changes settings.
-pub(crate) async fn settings(connection: &Connection, assignments: Vec<String>) -> Result<(), Failure> {
-    let (changes, names): (Vec<String>, Vec<String>) = assignments.into_iter().partition(|text| text.contains('='));
-    let changes = changes.iter().filter_map(|text| text.split_once('=')).map(|(name, value)| (name.to_owned(), value_of(value)));
+pub(crate) async fn settings(
+    connection: &Connection,
+    assignments: Vec<String>,
+) -> Result<(), Failure> {
+    let (changes, names): (Vec<String>, Vec<String>) =
+        assignments.into_iter().partition(|text| text.contains('='));
+    let changes = changes
+        .iter()
+        .filter_map(|text| text.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value_of(value)));
     let changes: std::collections::BTreeMap<String, serde_json::Value> = changes.collect();
     let all = if changes.is_empty() {
         connection.client.settings().await?.data
     } else {
         connection.client.change_settings(&changes).await?.data
     };
-    let unknown = names.iter().find(|name| !all.iter().any(|setting| setting.name == **name));
+    let unknown = names
+        .iter()
+        .find(|name| !all.iter().any(|setting| setting.name == **name));
     if let Some(name) = unknown {
-        return Err(Failure::not_found(format!("there is no setting {name:?}; `comptoir settings` lists them")));
+        return Err(Failure::not_found(format!(
+            "there is no setting {name:?}; `comptoir settings` lists them"
+        )));
     }
-    let shown: Vec<&Setting> = all.iter().filter(|setting| names.is_empty() || names.contains(&setting.name)).collect();
+    let shown: Vec<&Setting> = all
+        .iter()
+        .filter(|setting| names.is_empty() || names.contains(&setting.name))
+        .collect();
     connection.output.data(&shown, || {
-        let line = |setting: &&Setting| format!("{:<24} {:<12} {}", setting.name, setting.value.to_string(), setting.about);
+        let line = |setting: &&Setting| {
+            format!(
+                "{:<24} {:<12} {}",
+                setting.name,
+                setting.value.to_string(),
+                setting.about
+            )
+        };
         shown.iter().map(line).collect::<Vec<_>>().join("\n")
     });
     Ok(())
@@ -128,25 +210,49 @@ fn value_of(text: &str) -> serde_json::Value {
 }
 
 /// Lists, makes or ends tokens.
-pub(crate) async fn tokens(connection: &Connection, action: Option<TokensAction>) -> Result<(), Failure> {
+pub(crate) async fn tokens(
+    connection: &Connection,
+    action: Option<TokensAction>,
+) -> Result<(), Failure> {
     match action {
         None => {
             let tokens = connection.client.tokens().await?.data;
-            connection.output.data(&tokens, || tokens.iter().map(token_line).collect::<Vec<_>>().join("\n"));
+            connection.output.data(&tokens, || {
+                tokens.iter().map(token_line).collect::<Vec<_>>().join("\n")
+            });
         }
-        Some(TokensAction::Create { name, scope, persona }) => {
+        Some(TokensAction::Create {
+            name,
+            scope,
+            persona,
+        }) => {
             let scopes = scope.split(',').map(|scope| scope.trim().parse::<Scope>());
-            let scopes = scopes.collect::<Result<Vec<_>, _>>().map_err(|error| Failure::usage(error.to_string()))?;
-            let persona = persona.map(|persona| persona.parse::<PersonaName>()).transpose();
+            let scopes = scopes
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| Failure::usage(error.to_string()))?;
+            let persona = persona
+                .map(|persona| persona.parse::<PersonaName>())
+                .transpose();
             let persona = persona.map_err(|error| Failure::usage(error.to_string()))?;
-            let made = connection.client.create_token(&NewToken { name, scopes, persona, expires_in_s: None }).await?;
+            let made = connection
+                .client
+                .create_token(&NewToken {
+                    name,
+                    scopes,
+                    persona,
+                    expires_in_s: None,
+                })
+                .await?;
             connection.output.data(&made, || made.secret.clone());
-            connection.output.say("This is shown once; only its hash is kept.");
+            connection
+                .output
+                .say("This is shown once; only its hash is kept.");
         }
         Some(TokensAction::Remove { name }) => {
             let tokens = connection.client.tokens().await?.data;
             let token = tokens.into_iter().find(|token| token.name == name);
-            let token = token.ok_or_else(|| Failure::not_found(format!("no token is called {name:?}")))?;
+            let token =
+                token.ok_or_else(|| Failure::not_found(format!("no token is called {name:?}")))?;
             connection.client.delete_token(&token.id).await?;
             connection.output.data(&token, || token.name.clone());
         }
@@ -156,7 +262,11 @@ pub(crate) async fn tokens(connection: &Connection, action: Option<TokensAction>
 
 fn token_line(token: &Token) -> String {
     let scopes: Vec<String> = token.scopes.iter().map(ToString::to_string).collect();
-    let persona = token.persona.as_ref().map(|persona| format!(" (only {persona})")).unwrap_or_default();
+    let persona = token
+        .persona
+        .as_ref()
+        .map(|persona| format!(" (only {persona})"))
+        .unwrap_or_default();
     format!("{:<16} {}{persona}", token.name, scopes.join(","))
 }
 

@@ -42,7 +42,9 @@ impl Output {
 /// Text that cannot move the cursor, colour the terminal or turn its direction: what strangers wrote is shown,
 /// never obeyed.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if is_harmless(c) { c } else { '\u{fffd}' }).collect()
+    text.chars()
+        .map(|c| if is_harmless(c) { c } else { '\u{fffd}' })
+        .collect()
 }
 
 fn is_harmless(c: char) -> bool {
@@ -61,7 +63,13 @@ mod tests {
 
     #[test]
     fn a_stranger_cannot_drive_the_terminal() {
-        assert_eq!(printable("\u{1b}[2Jhi\u{202e}gnp.exe\r"), "\u{fffd}[2Jhi\u{fffd}gnp.exe\u{fffd}");
-        assert_eq!(printable("deux lignes\net une tabulation\t✓"), "deux lignes\net une tabulation\t✓");
+        assert_eq!(
+            printable("\u{1b}[2Jhi\u{202e}gnp.exe\r"),
+            "\u{fffd}[2Jhi\u{fffd}gnp.exe\u{fffd}"
+        );
+        assert_eq!(
+            printable("deux lignes\net une tabulation\t✓"),
+            "deux lignes\net une tabulation\t✓"
+        );
     }
 }

@@ -6,9 +6,9 @@ use std::io::{self, BufRead as _};
 use comptoir_store::Method;
 use zeroize::Zeroizing;
 
+use super::Failure;
 use super::args;
 use super::output::{Output, somebody_is_there};
-use super::Failure;
 use crate::home::Home;
 use crate::unlock::Unlock;
 
@@ -21,9 +21,13 @@ pub(crate) fn for_new_home(output: Output, choice: &args::Unlock) -> Result<Unlo
     if choice.keyring {
         return Ok(Unlock::Keyring);
     }
-    let nothing = || Failure::usage("an empty passphrase protects nothing; --no-passphrase says so openly");
+    let nothing =
+        || Failure::usage("an empty passphrase protects nothing; --no-passphrase says so openly");
     match given(choice)? {
-        Some(Unlock::Passphrase { passphrase, from_file: _ }) if passphrase.is_empty() => return Err(nothing()),
+        Some(Unlock::Passphrase {
+            passphrase,
+            from_file: _,
+        }) if passphrase.is_empty() => return Err(nothing()),
         Some(passphrase) => return Ok(passphrase),
         None => {}
     }
@@ -34,32 +38,54 @@ pub(crate) fn for_new_home(output: Output, choice: &args::Unlock) -> Result<Unlo
     if *first != *prompt("Once more: ")? {
         return Err(Failure::usage("the two are not the same"));
     }
-    Ok(Unlock::Passphrase { passphrase: first, from_file: false })
+    Ok(Unlock::Passphrase {
+        passphrase: first,
+        from_file: false,
+    })
 }
 
 /// How to open a home that is there.
 pub(crate) fn for_existing(home: &Home, choice: &args::Unlock) -> Result<Unlock, Failure> {
-    let method = comptoir_store::method(&home.store()).map_err(|error| Failure::general(error.to_string()))?;
-    let nothing = || Failure::not_found(format!("there is no node in {}; `comptoir init` makes one", home.dir().display()));
+    let method = comptoir_store::method(&home.store())
+        .map_err(|error| Failure::general(error.to_string()))?;
+    let nothing = || {
+        Failure::not_found(format!(
+            "there is no node in {}; `comptoir init` makes one",
+            home.dir().display()
+        ))
+    };
     match method.ok_or_else(nothing)? {
         Method::KeyFile => Ok(Unlock::KeyFile),
         Method::Keyring => Ok(Unlock::Keyring),
         Method::Passphrase => match given(choice)? {
             Some(passphrase) => Ok(passphrase),
-            None => Ok(Unlock::Passphrase { passphrase: prompt("Passphrase: ")?, from_file: false }),
+            None => Ok(Unlock::Passphrase {
+                passphrase: prompt("Passphrase: ")?,
+                from_file: false,
+            }),
         },
     }
 }
 
 fn given(choice: &args::Unlock) -> Result<Option<Unlock>, Failure> {
     if let Some(path) = &choice.passphrase_file {
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| Failure::file(path, &e))?);
-        return Ok(Some(Unlock::Passphrase { passphrase: first_line(&text), from_file: true }));
+        let text =
+            Zeroizing::new(std::fs::read_to_string(path).map_err(|e| Failure::file(path, &e))?);
+        return Ok(Some(Unlock::Passphrase {
+            passphrase: first_line(&text),
+            from_file: true,
+        }));
     }
     if choice.passphrase_stdin {
         let mut line = Zeroizing::new(String::new());
-        io::stdin().lock().read_line(&mut line).map_err(|e| Failure::general(format!("stdin: {e}")))?;
-        return Ok(Some(Unlock::Passphrase { passphrase: first_line(&line), from_file: false }));
+        io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .map_err(|e| Failure::general(format!("stdin: {e}")))?;
+        return Ok(Some(Unlock::Passphrase {
+            passphrase: first_line(&line),
+            from_file: false,
+        }));
     }
     Ok(None)
 }
@@ -70,7 +96,11 @@ fn first_line(text: &str) -> Zeroizing<String> {
 
 fn prompt(question: &str) -> Result<Zeroizing<String>, Failure> {
     if !somebody_is_there() {
-        return Err(Failure::usage("nobody is at the terminal to type the passphrase; use --passphrase-file FILE or --passphrase-stdin"));
+        return Err(Failure::usage(
+            "nobody is at the terminal to type the passphrase; use --passphrase-file FILE or --passphrase-stdin",
+        ));
     }
-    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|e| Failure::general(format!("the terminal: {e}")))
+    rpassword::prompt_password(question)
+        .map(Zeroizing::new)
+        .map_err(|e| Failure::general(format!("the terminal: {e}")))
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use comptoir_api::client::ClientError;
-use comptoir_api::dto::{EventQuery, Gap, Message, MessageKind, MessagePage, MessageQuery, MessageState, NewMessage, PageQuery, ReadMark, Thread};
+use comptoir_api::dto::{
+    EventQuery, Gap, Message, MessageKind, MessagePage, MessageQuery, MessageState, NewMessage,
+    PageQuery, ReadMark, Thread,
+};
 use comptoir_api::id::ThreadId;
 use comptoir_api::problem::Code;
 
@@ -25,15 +28,27 @@ const RETURN_WAIT: Duration = Duration::from_secs(120);
 /// Sends text.
 pub(crate) async fn send(connection: &Connection, send: SendText) -> Result<(), Failure> {
     if send.lines && send.text != "-" {
-        return Err(Failure::usage("--lines reads the lines from stdin: give `-` as the text"));
+        return Err(Failure::usage(
+            "--lines reads the lines from stdin: give `-` as the text",
+        ));
     }
     let (_, thread) = connection.thread_with(&send.who).await?;
     if send.lines {
         return send_lines(connection, &thread).await;
     }
-    let text = if send.text == "-" { without_line_end(stdin_text()?) } else { send.text };
-    let new = NewMessage { text, ..NewMessage::default() };
-    let sent = connection.client.send_message(&connection.persona, &thread, &new).await?;
+    let text = if send.text == "-" {
+        without_line_end(stdin_text()?)
+    } else {
+        send.text
+    };
+    let new = NewMessage {
+        text,
+        ..NewMessage::default()
+    };
+    let sent = connection
+        .client
+        .send_message(&connection.persona, &thread, &new)
+        .await?;
     connection.output.data(&sent, || sent.id.to_string());
     Ok(())
 }
@@ -53,28 +68,52 @@ async fn send_lines(connection: &Connection, thread: &ThreadId) -> Result<(), Fa
     let mut lines = Lines::start();
     let mut empty: u64 = 0;
     for number in 1_u64.. {
-        let at_line = |error: String| format!("line {number} was not sent, those before it were: {error}");
-        let Some(text) = lines.next().await.map_err(|error| Failure::general(at_line(format!("stdin: {error}"))))? else { break };
+        let at_line =
+            |error: String| format!("line {number} was not sent, those before it were: {error}");
+        let Some(text) = lines
+            .next()
+            .await
+            .map_err(|error| Failure::general(at_line(format!("stdin: {error}"))))?
+        else {
+            break;
+        };
         if text.is_empty() {
             empty += 1;
             continue;
         }
         let key = format!("lines-{run}-{number}");
-        let new = NewMessage { text, ..NewMessage::default() };
+        let new = NewMessage {
+            text,
+            ..NewMessage::default()
+        };
         let sent = send_through_restarts(connection, thread, &new, &key).await;
-        let sent = sent.map_err(|failure| Failure::with_status(at_line(failure.to_string()), failure.status()))?;
+        let sent = sent.map_err(|failure| {
+            Failure::with_status(at_line(failure.to_string()), failure.status())
+        })?;
         connection.output.data(&sent, || sent.id.to_string());
     }
     if empty > 0 {
-        connection.output.say(format!("{empty} empty lines were left out: a message has at least one byte."));
+        connection.output.say(format!(
+            "{empty} empty lines were left out: a message has at least one byte."
+        ));
     }
     Ok(())
 }
 
-async fn send_through_restarts(connection: &Connection, thread: &ThreadId, new: &NewMessage, key: &str) -> Result<Message, Failure> {
+async fn send_through_restarts(
+    connection: &Connection,
+    thread: &ThreadId,
+    new: &NewMessage,
+    key: &str,
+) -> Result<Message, Failure> {
     let begun = tokio::time::Instant::now();
     loop {
-        match connection.client.once(key).send_message(&connection.persona, thread, new).await {
+        match connection
+            .client
+            .once(key)
+            .send_message(&connection.persona, thread, new)
+            .await
+        {
             Ok(sent) => return Ok(sent),
             Err(error) if may_pass(&error) && begun.elapsed() < RETURN_WAIT => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -87,7 +126,12 @@ async fn send_through_restarts(connection: &Connection, thread: &ThreadId, new: 
 /// Whether the same request may work a little later: the daemon is down, starting, stopping or hung up.
 fn may_pass(error: &ClientError) -> bool {
     let code = error.code();
-    let passing = [Code::NotReady, Code::Stopping, Code::TooMany, Code::ReadOnly];
+    let passing = [
+        Code::NotReady,
+        Code::Stopping,
+        Code::TooMany,
+        Code::ReadOnly,
+    ];
     match error {
         ClientError::DaemonDown { .. } | ClientError::Interrupted(_) | ClientError::Timeout => true,
         _ => code.is_some_and(|code| passing.contains(&code)),
@@ -95,7 +139,11 @@ fn may_pass(error: &ClientError) -> bool {
 }
 
 /// Prints a conversation, oldest first.
-pub(crate) async fn history(connection: &Connection, who: &str, last: Option<usize>) -> Result<(), Failure> {
+pub(crate) async fn history(
+    connection: &Connection,
+    who: &str,
+    last: Option<usize>,
+) -> Result<(), Failure> {
     let (_, thread) = connection.thread_with(who).await?;
     match last {
         Some(last) => {
@@ -103,9 +151,16 @@ pub(crate) async fn history(connection: &Connection, who: &str, last: Option<usi
             pages.iter().for_each(|page| print_page(connection, page));
         }
         None => {
-            let mut query = MessageQuery { limit: Some(PAGE), before: None, after: Some("start".to_owned()) };
+            let mut query = MessageQuery {
+                limit: Some(PAGE),
+                before: None,
+                after: Some("start".to_owned()),
+            };
             loop {
-                let page = connection.client.messages(&connection.persona, &thread, &query).await?;
+                let page = connection
+                    .client
+                    .messages(&connection.persona, &thread, &query)
+                    .await?;
                 print_page(connection, &page);
                 match page.next {
                     Some(next) if page.has_more => query.after = Some(next),
@@ -118,14 +173,25 @@ pub(crate) async fn history(connection: &Connection, who: &str, last: Option<usi
 }
 
 /// The newest `last` messages as pages, oldest page first.
-async fn newest(connection: &Connection, thread: &ThreadId, last: usize) -> Result<Vec<MessagePage>, Failure> {
+async fn newest(
+    connection: &Connection,
+    thread: &ThreadId,
+    last: usize,
+) -> Result<Vec<MessagePage>, Failure> {
     let mut pages = Vec::new();
     let mut left = last;
     let mut before = None;
     while left > 0 {
         let limit = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
-        let query = MessageQuery { limit: Some(limit), before: before.clone(), after: None };
-        let page = connection.client.messages(&connection.persona, thread, &query).await?;
+        let query = MessageQuery {
+            limit: Some(limit),
+            before: before.clone(),
+            after: None,
+        };
+        let page = connection
+            .client
+            .messages(&connection.persona, thread, &query)
+            .await?;
         left = left.saturating_sub(page.data.len().max(1));
         before.clone_from(&page.next);
         let more = page.has_more && before.is_some();
@@ -141,7 +207,9 @@ async fn newest(connection: &Connection, thread: &ThreadId, last: usize) -> Resu
 fn print_page(connection: &Connection, page: &MessagePage) {
     let mut gaps: BTreeMap<Option<String>, Vec<&Gap>> = BTreeMap::new();
     for gap in &page.gaps {
-        gaps.entry(gap.after.as_ref().map(ToString::to_string)).or_default().push(gap);
+        gaps.entry(gap.after.as_ref().map(ToString::to_string))
+            .or_default()
+            .push(gap);
     }
     let show_gaps = |place: Option<String>| {
         for gap in gaps.get(&place).into_iter().flatten() {
@@ -172,18 +240,34 @@ fn message_line(message: &Message) -> String {
         MessageState::HeldBack => " (held back)",
         MessageState::Received | MessageState::Unknown => "",
     };
-    let name = if message.author.me { "me" } else { &message.author.name };
+    let name = if message.author.me {
+        "me"
+    } else {
+        &message.author.name
+    };
     let text = match message.kind {
         MessageKind::Erased => "(erased)".to_owned(),
         MessageKind::Text => message.text.clone().unwrap_or_default(),
         MessageKind::NeedsNewer | MessageKind::Unknown => unknown_text(message),
     };
-    let edited = if message.edited.is_some() { " (edited)" } else { "" };
-    format!("{} {}: {}{edited}{state}", message.sent, printable(name), printable(&text))
+    let edited = if message.edited.is_some() {
+        " (edited)"
+    } else {
+        ""
+    };
+    format!(
+        "{} {}: {}{edited}{state}",
+        message.sent,
+        printable(name),
+        printable(&text)
+    )
 }
 
 fn unknown_text(message: &Message) -> String {
-    let fallback = message.fallback.clone().unwrap_or_else(|| "(nothing to show)".to_owned());
+    let fallback = message
+        .fallback
+        .clone()
+        .unwrap_or_else(|| "(nothing to show)".to_owned());
     match &message.via {
         Some(via) => format!("{fallback} (via {}; needs a newer version)", via.name),
         None => format!("{fallback} (needs a newer version)"),
@@ -195,12 +279,21 @@ pub(crate) async fn chat(connection: &Connection, who: &str, last: usize) -> Res
     let (contact, thread) = connection.thread_with(who).await?;
     let pages = newest(connection, &thread, last).await?;
     pages.iter().for_each(|page| print_page(connection, page));
-    let mut newest_shown = pages.last().and_then(|page| page.data.last()).map(|message| message.id.to_string());
+    let mut newest_shown = pages
+        .last()
+        .and_then(|page| page.data.last())
+        .map(|message| message.id.to_string());
     if somebody_is_there() {
-        connection.output.say(format!("Writing to {}; an empty line is not sent, Ctrl-D ends.", contact.name));
+        connection.output.say(format!(
+            "Writing to {}; an empty line is not sent, Ctrl-D ends.",
+            contact.name
+        ));
     }
     let mut lines = Lines::start();
-    let mut events = connection.client.watch(EventQuery { after: Some("latest".to_owned()), ..EventQuery::default() });
+    let mut events = connection.client.watch(EventQuery {
+        after: Some("latest".to_owned()),
+        ..EventQuery::default()
+    });
     loop {
         tokio::select! {
             line = lines.next() => match line.map_err(|error| Failure::general(format!("stdin: {error}")))? {
@@ -221,17 +314,33 @@ pub(crate) async fn chat(connection: &Connection, who: &str, last: usize) -> Res
     }
 }
 
-async fn show_new(connection: &Connection, thread: &ThreadId, newest_shown: &mut Option<String>) -> Result<(), Failure> {
+async fn show_new(
+    connection: &Connection,
+    thread: &ThreadId,
+    newest_shown: &mut Option<String>,
+) -> Result<(), Failure> {
     let after = newest_shown.clone().unwrap_or_else(|| "start".to_owned());
-    let query = MessageQuery { limit: Some(PAGE), before: None, after: Some(after) };
-    let page = connection.client.messages(&connection.persona, thread, &query).await?;
+    let query = MessageQuery {
+        limit: Some(PAGE),
+        before: None,
+        after: Some(after),
+    };
+    let page = connection
+        .client
+        .messages(&connection.persona, thread, &query)
+        .await?;
     for message in page.data.iter().filter(|message| !message.author.me) {
         connection.output.data(message, || message_line(message));
     }
     if let Some(last) = page.data.last() {
         *newest_shown = Some(last.id.to_string());
-        let mark = ReadMark { up_to: last.id.clone() };
-        connection.client.mark_read(&connection.persona, thread, &mark).await?;
+        let mark = ReadMark {
+            up_to: last.id.clone(),
+        };
+        connection
+            .client
+            .mark_read(&connection.persona, thread, &mark)
+            .await?;
     }
     Ok(())
 }
@@ -239,9 +348,15 @@ async fn show_new(connection: &Connection, thread: &ThreadId, newest_shown: &mut
 /// Lists conversations.
 pub(crate) async fn threads(connection: &Connection) -> Result<(), Failure> {
     let mut all: Vec<Thread> = Vec::new();
-    let mut query = PageQuery { limit: Some(PAGE), after: None };
+    let mut query = PageQuery {
+        limit: Some(PAGE),
+        after: None,
+    };
     loop {
-        let page = connection.client.threads(&connection.persona, &query).await?;
+        let page = connection
+            .client
+            .threads(&connection.persona, &query)
+            .await?;
         all.extend(page.data);
         match page.next {
             Some(next) if page.has_more => query.after = Some(next),
@@ -250,8 +365,17 @@ pub(crate) async fn threads(connection: &Connection) -> Result<(), Failure> {
     }
     connection.output.data(&all, || {
         let line = |thread: &Thread| {
-            let last = thread.last.as_ref().map(message_line).unwrap_or_default().replace('\n', " ");
-            format!("{:<24} {:>5} unread  {last}", printable(&thread.title), thread.unread)
+            let last = thread
+                .last
+                .as_ref()
+                .map(message_line)
+                .unwrap_or_default()
+                .replace('\n', " ");
+            format!(
+                "{:<24} {:>5} unread  {last}",
+                printable(&thread.title),
+                thread.unread
+            )
         };
         all.iter().map(line).collect::<Vec<_>>().join("\n")
     });
@@ -263,20 +387,34 @@ pub(crate) async fn delete(connection: &Connection, who: &str, yes: bool) -> Res
     let (contact, thread) = connection.thread_with(who).await?;
     if !yes {
         if !somebody_is_there() {
-            return Err(Failure::usage("nobody is at the terminal to confirm; use --yes"));
+            return Err(Failure::usage(
+                "nobody is at the terminal to confirm; use --yes",
+            ));
         }
-        connection.output.say(format!("Delete everything said with {} on this node? Type `yes`: ", contact.name));
+        connection.output.say(format!(
+            "Delete everything said with {} on this node? Type `yes`: ",
+            contact.name
+        ));
         if stdin_line()?.trim() != "yes" {
             return Err(Failure::general("not deleted"));
         }
     }
-    connection.client.delete_thread(&connection.persona, &thread).await?;
-    connection.output.data(&serde_json::json!({ "deleted": thread }), || thread.to_string());
+    connection
+        .client
+        .delete_thread(&connection.persona, &thread)
+        .await?;
+    connection
+        .output
+        .data(&serde_json::json!({ "deleted": thread }), || {
+            thread.to_string()
+        });
     Ok(())
 }
 
 fn stdin_line() -> Result<String, Failure> {
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| Failure::general(format!("stdin: {error}")))?;
+    std::io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| Failure::general(format!("stdin: {error}")))?;
     Ok(line)
 }

@@ -23,13 +23,26 @@ pub(crate) fn node(output: Output, home: &Home, up: Up) -> Result<(), Failure> {
         let ending = ends(up.exit_with_stdin)?;
         let mut builder = NodeBuilder::new(home.clone()).unlock(unlock);
         if !up.listen.is_empty() {
-            builder = builder.listen(up.listen.into_iter().filter(|address| address != "none").collect());
+            builder = builder.listen(
+                up.listen
+                    .into_iter()
+                    .filter(|address| address != "none")
+                    .collect(),
+            );
         }
-        let node = builder.start().await.map_err(|error| Failure::general(error.to_string()))?;
-        let daemon = Daemon::start(node, up.api_port).await.map_err(|error| Failure::general(error.to_string()))?;
+        let node = builder
+            .start()
+            .await
+            .map_err(|error| Failure::general(error.to_string()))?;
+        let daemon = Daemon::start(node, up.api_port)
+            .await
+            .map_err(|error| Failure::general(error.to_string()))?;
         let ready = daemon.ready();
         output.data(&ready, || {
-            let port = ready.port.map(|port| format!(" and 127.0.0.1:{port}")).unwrap_or_default();
+            let port = ready
+                .port
+                .map(|port| format!(" and 127.0.0.1:{port}"))
+                .unwrap_or_default();
             format!("ready: api {}{port}", ready.socket.display())
         });
         tokio::select! {
@@ -51,12 +64,19 @@ pub(crate) fn relay(
     open: bool,
     exit_with_stdin: bool,
 ) -> Result<(), Failure> {
-    home.create().map_err(|error| Failure::file(home.dir(), &error))?;
+    home.create()
+        .map_err(|error| Failure::file(home.dir(), &error))?;
     crate::log::start(home).map_err(|error| Failure::file(&home.log(), &error))?;
     block_on(async {
         let ending = ends(exit_with_stdin)?;
-        let options = RelayOptions { listen, announce, open };
-        let relay = Relay::start(home.clone(), options).await.map_err(|error| Failure::general(error.to_string()))?;
+        let options = RelayOptions {
+            listen,
+            announce,
+            open,
+        };
+        let relay = Relay::start(home.clone(), options)
+            .await
+            .map_err(|error| Failure::general(error.to_string()))?;
         let link = relay.link();
         let ready = serde_json::json!({ "ready": true, "link": link, "listen": relay.listen(), "open": open });
         output.data(&ready, || link.clone());
@@ -74,7 +94,8 @@ pub(crate) fn relay(
 fn ends(with_stdin: bool) -> Result<Arc<Notify>, Failure> {
     let ending = Arc::new(Notify::new());
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let mut signals = signal(kind).map_err(|error| Failure::general(format!("signals: {error}")))?;
+        let mut signals =
+            signal(kind).map_err(|error| Failure::general(format!("signals: {error}")))?;
         let ending = Arc::clone(&ending);
         tokio::spawn(async move {
             signals.recv().await;

@@ -10,13 +10,26 @@ use super::output::printable;
 /// Prints events until interrupted; resumes by itself when the daemon restarts.
 pub(crate) async fn events(connection: &Connection, after: Option<u64>) -> Result<(), Failure> {
     let after = after.map_or_else(|| "latest".to_owned(), |after| after.to_string());
-    let mut events = connection.client.watch(EventQuery { after: Some(after), ..EventQuery::default() });
+    let mut events = connection.client.watch(EventQuery {
+        after: Some(after),
+        ..EventQuery::default()
+    });
 
     loop {
         let event = events.next().await?;
         connection.output.data(&event, || {
-            let persona = event.persona.as_ref().map(|persona| format!(" [{persona}]")).unwrap_or_default();
-            format!("{} {}{persona} {} {}", event.seq, event.time, event.kind, printable(&event.data.to_string()))
+            let persona = event
+                .persona
+                .as_ref()
+                .map(|persona| format!(" [{persona}]"))
+                .unwrap_or_default();
+            format!(
+                "{} {}{persona} {} {}",
+                event.seq,
+                event.time,
+                event.kind,
+                printable(&event.data.to_string())
+            )
         });
     }
 }

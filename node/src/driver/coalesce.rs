@@ -19,7 +19,12 @@ pub(super) enum Unit {
     /// An input of the network, a relay or the clock.
     Input(Input),
     /// A command, and everybody whose request became part of it.
-    Command { persona: u16, command: Command, idempotency: Option<Idempotency>, waiting: Vec<Waiting> },
+    Command {
+        persona: u16,
+        command: Command,
+        idempotency: Option<Idempotency>,
+        waiting: Vec<Waiting>,
+    },
     /// A commit failed.
     CommitFailed { generation: u64, reason: String },
     /// Finish.
@@ -33,10 +38,22 @@ pub(super) fn coalesce(jobs: Vec<Job>) -> Vec<Unit> {
     for job in jobs {
         match job {
             Job::Input(input) => units.push(Unit::Input(input)),
-            Job::CommitFailed { generation, reason } => units.push(Unit::CommitFailed { generation, reason }),
+            Job::CommitFailed { generation, reason } => {
+                units.push(Unit::CommitFailed { generation, reason })
+            }
             Job::Stop(done) => units.push(Unit::Stop(done)),
-            Job::Command { persona, command, idempotency, waiting } => {
-                let unit = Unit::Command { persona, command, idempotency, waiting: vec![waiting] };
+            Job::Command {
+                persona,
+                command,
+                idempotency,
+                waiting,
+            } => {
+                let unit = Unit::Command {
+                    persona,
+                    command,
+                    idempotency,
+                    waiting: vec![waiting],
+                };
                 match units.last_mut() {
                     Some(last) => {
                         if let Some(unit) = join(last, unit) {
@@ -54,10 +71,25 @@ pub(super) fn coalesce(jobs: Vec<Job>) -> Vec<Unit> {
 /// Puts `unit` into `last` and returns nothing, or returns `unit` where the two cannot share an envelope.
 fn join(last: &mut Unit, unit: Unit) -> Option<Unit> {
     let (
-        Unit::Command { persona, command: Command::Send { thread, lane, messages }, idempotency: None, waiting },
+        Unit::Command {
+            persona,
+            command:
+                Command::Send {
+                    thread,
+                    lane,
+                    messages,
+                },
+            idempotency: None,
+            waiting,
+        },
         Unit::Command {
             persona: persona_too,
-            command: Command::Send { thread: thread_too, lane: lane_too, messages: more },
+            command:
+                Command::Send {
+                    thread: thread_too,
+                    lane: lane_too,
+                    messages: more,
+                },
             idempotency: None,
             waiting: waiting_too,
         },
@@ -66,11 +98,17 @@ fn join(last: &mut Unit, unit: Unit) -> Option<Unit> {
         return Some(unit);
     };
     let same = (*persona, *thread, *lane) == (*persona_too, *thread_too, *lane_too);
-    let fits = messages.len() + more.len() <= ENVELOPE_MESSAGES_MAX && bytes(messages) + bytes(more) <= SHARED_BYTES_MAX;
+    let fits = messages.len() + more.len() <= ENVELOPE_MESSAGES_MAX
+        && bytes(messages) + bytes(more) <= SHARED_BYTES_MAX;
     if !same || !fits || waiting_too.len() != 1 || more.len() != 1 {
         return Some(unit);
     }
-    if let Unit::Command { command: Command::Send { messages: more, .. }, waiting: waiting_too, .. } = unit {
+    if let Unit::Command {
+        command: Command::Send { messages: more, .. },
+        waiting: waiting_too,
+        ..
+    } = unit
+    {
         messages.extend(more);
         waiting.extend(waiting_too);
     }
@@ -91,12 +129,31 @@ fn bytes(messages: &[NewMessage]) -> usize {
 pub(super) fn divide(answer: Result<Answer, Refusal>, waiting: Vec<Waiting>) -> Vec<Claimed> {
     let shared = waiting.len() > 1;
     let part = |at: usize| match &answer {
-        Ok(Answer::Sent { thread, author, lane, from, to: _ }) if shared => {
+        Ok(Answer::Sent {
+            thread,
+            author,
+            lane,
+            from,
+            to: _,
+        }) if shared => {
             let sequence = from + at as u64;
-            Ok(Answer::Sent { thread: *thread, author: *author, lane: *lane, from: sequence, to: sequence })
+            Ok(Answer::Sent {
+                thread: *thread,
+                author: *author,
+                lane: *lane,
+                from: sequence,
+                to: sequence,
+            })
         }
         Ok(answer) => Ok(answer.clone()),
         Err(refusal) => Err(CommandError::Refused(refusal.clone())),
     };
-    waiting.into_iter().enumerate().map(|(at, waiting)| Claimed { answer: part(at), waiting }).collect()
+    waiting
+        .into_iter()
+        .enumerate()
+        .map(|(at, waiting)| Claimed {
+            answer: part(at),
+            waiting,
+        })
+        .collect()
 }

@@ -57,12 +57,25 @@ impl Carriers {
         driver: DriverHandle,
         newest_event: watch::Sender<u64>,
     ) -> Self {
-        Self { net, relays, peers, driver, newest_event, trouble: Mutex::default() }
+        Self {
+            net,
+            relays,
+            peers,
+            driver,
+            newest_event,
+            trouble: Mutex::default(),
+        }
     }
 
     /// Carries out the effects of a durable step.
     pub(crate) fn release(&self, effects: Effects) {
-        let Effects { sends, dials, calls, newest_event, answers } = effects;
+        let Effects {
+            sends,
+            dials,
+            calls,
+            newest_event,
+            answers,
+        } = effects;
         for Claimed { answer, waiting } in answers {
             let _ = waiting.send(answer);
         }
@@ -82,13 +95,20 @@ impl Carriers {
             calls.into_iter().for_each(|call| relays.call(call));
         }
         if let Some(number) = newest_event {
-            self.newest_event.send_if_modified(|newest| std::mem::replace(newest, number.max(*newest)) < number);
+            self.newest_event
+                .send_if_modified(|newest| std::mem::replace(newest, number.max(*newest)) < number);
         }
     }
 
     /// Tells everybody who waits on these steps that they are not durable, and the driver that its engine must go.
-    pub(crate) fn on_commit_failed(&self, failed: Vec<Effects>, generation: u64, error: &StoreError) {
-        for Claimed { answer: _, waiting } in failed.into_iter().flat_map(|effects| effects.answers) {
+    pub(crate) fn on_commit_failed(
+        &self,
+        failed: Vec<Effects>,
+        generation: u64,
+        error: &StoreError,
+    ) {
+        for Claimed { answer: _, waiting } in failed.into_iter().flat_map(|effects| effects.answers)
+        {
             let refusal = match error {
                 StoreError::Kv(KvError::Full { .. }) => CommandError::DiskFull(error.to_string()),
                 other => CommandError::CommitFailed(other.to_string()),
@@ -115,13 +135,20 @@ impl Carriers {
 
     /// What keeps the node from working.
     pub(crate) fn trouble(&self) -> Trouble {
-        self.trouble.lock().map(|trouble| trouble.clone()).unwrap_or_default()
+        self.trouble
+            .lock()
+            .map(|trouble| trouble.clone())
+            .unwrap_or_default()
     }
 
     /// After the engine was opened anew it knows of no connection: breaking them makes both sides start clean.
     pub(crate) fn break_connections(&self) {
         if let Some(net) = &self.net {
-            let connected = self.peers.lock().map(|peers| peers.clone()).unwrap_or_default();
+            let connected = self
+                .peers
+                .lock()
+                .map(|peers| peers.clone())
+                .unwrap_or_default();
             for peer in connected {
                 let _ = net.disconnect(peer);
             }

@@ -24,7 +24,12 @@ struct State {
 impl Held {
     /// Nothing waits; everything up to `durable` is on disk.
     pub(super) fn new(durable: Seq) -> Self {
-        Self { state: Mutex::new(State { durable, waiting: VecDeque::new() }) }
+        Self {
+            state: Mutex::new(State {
+                durable,
+                waiting: VecDeque::new(),
+            }),
+        }
     }
 
     /// Holds the effects of a step until it is durable, or lets them out if it is already.
@@ -43,7 +48,11 @@ impl Held {
 
     /// Takes out what will never be durable.
     pub(super) fn give_up(&self) -> Vec<Effects> {
-        self.lock().waiting.drain(..).map(|(_, effects)| effects).collect()
+        self.lock()
+            .waiting
+            .drain(..)
+            .map(|(_, effects)| effects)
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

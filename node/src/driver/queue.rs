@@ -76,10 +76,23 @@ impl DriverHandle {
     }
 
     /// Asks and waits for the answer, which comes after the commit. Dropping the future does not take the command back.
-    pub(crate) async fn ask(&self, persona: u16, command: Command, idempotency: Option<Idempotency>) -> Result<Answer, CommandError> {
+    pub(crate) async fn ask(
+        &self,
+        persona: u16,
+        command: Command,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Answer, CommandError> {
         let (waiting, answer) = oneshot::channel();
-        let job = Job::Command { persona, command, idempotency, waiting };
-        self.jobs.send(job).await.map_err(|_| CommandError::Stopping)?;
+        let job = Job::Command {
+            persona,
+            command,
+            idempotency,
+            waiting,
+        };
+        self.jobs
+            .send(job)
+            .await
+            .map_err(|_| CommandError::Stopping)?;
         answer.await.map_err(|_| CommandError::Stopping)?
     }
 

@@ -2,8 +2,8 @@
 //! Contacts and requests for the API.
 
 use comptoir_api::dto::{
-    Contact, ContactChange, ContactQuery, ContactState, Decline, List, NewContact, PageQuery, Reach, Request, RequestState, RequestVia,
-    Verification, limit_of,
+    Contact, ContactChange, ContactQuery, ContactState, Decline, List, NewContact, PageQuery,
+    Reach, Request, RequestState, RequestVia, Verification, limit_of,
 };
 use comptoir_api::host::{Answer, ContactHost, HostError, Idempotency, Refusal, Written};
 use comptoir_api::id::{ContactId, PersonaName, RequestId};
@@ -18,11 +18,18 @@ use super::{Host, at_once, unexpected, unreadable};
 impl Host {
     pub(super) fn contact_view(&self, persona: u16, number: u32) -> Result<ContactView, HostError> {
         let found = query::contact(&self.view(), number).map_err(unreadable)?;
-        found.filter(|contact| contact.persona == persona).ok_or_else(|| missing("contact", &contact_id(number)))
+        found
+            .filter(|contact| contact.persona == persona)
+            .ok_or_else(|| missing("contact", &contact_id(number)))
     }
 
     fn contact_dto(&self, contact: ContactView) -> Contact {
-        let connected = self.node.inner.peers.lock().is_ok_and(|peers| contact.peers.iter().any(|peer| peers.contains(peer)));
+        let connected = self
+            .node
+            .inner
+            .peers
+            .lock()
+            .is_ok_and(|peers| contact.peers.iter().any(|peer| peers.contains(peer)));
         let reach = match (contact.boxes > 0, contact.peers.is_empty()) {
             (true, _) => Reach::Relays,
             (false, false) => Reach::OnlineOnly,
@@ -35,7 +42,10 @@ impl Host {
         };
         Contact {
             id: contact_id(contact.contact),
-            name: contact.petname.clone().unwrap_or_else(|| contact.name.clone()),
+            name: contact
+                .petname
+                .clone()
+                .unwrap_or_else(|| contact.name.clone()),
             card_name: contact.name,
             account: contact.account.to_string(),
             state,
@@ -50,23 +60,54 @@ impl Host {
         }
     }
 
-    fn one_contact(&self, persona: &PersonaName, contact: &ContactId) -> Result<Contact, HostError> {
+    fn one_contact(
+        &self,
+        persona: &PersonaName,
+        contact: &ContactId,
+    ) -> Result<Contact, HostError> {
         let view = self.contact_view(self.persona(persona)?, contact_number(contact)?)?;
         // Some 3 ms of hashing: shown with one contact, left out of lists.
         let code = query::safety_code(&self.view(), view.contact).map_err(unreadable)?;
-        Ok(Contact { safety_code: code.map(|code| code.to_string()), ..self.contact_dto(view) })
+        Ok(Contact {
+            safety_code: code.map(|code| code.to_string()),
+            ..self.contact_dto(view)
+        })
     }
 
-    fn contact_page(&self, persona: &PersonaName, query: &ContactQuery) -> Result<List<Contact>, HostError> {
-        let after = query.after.as_deref().map(after_number).transpose()?.unwrap_or(0);
+    fn contact_page(
+        &self,
+        persona: &PersonaName,
+        query: &ContactQuery,
+    ) -> Result<List<Contact>, HostError> {
+        let after = query
+            .after
+            .as_deref()
+            .map(after_number)
+            .transpose()?
+            .unwrap_or(0);
         let wanted = query.name.as_ref().map(|name| name.to_lowercase());
         let all = query::contacts(&self.view(), self.persona(persona)?).map_err(unreadable)?;
         let matching = all.into_iter().filter(|contact| contact.contact > after);
-        let matching = matching.filter(|contact| wanted.as_ref().is_none_or(|wanted| shown(contact).to_lowercase() == *wanted));
-        Ok(page(matching, limit_of(query.limit), |contact| contact.contact, |contact| self.contact_dto(contact)))
+        let matching = matching.filter(|contact| {
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| shown(contact).to_lowercase() == *wanted)
+        });
+        Ok(page(
+            matching,
+            limit_of(query.limit),
+            |contact| contact.contact,
+            |contact| self.contact_dto(contact),
+        ))
     }
 
-    async fn changed(&self, persona: &PersonaName, contact: &ContactId, command: Command, once: Option<Idempotency>) -> Result<Contact, HostError> {
+    async fn changed(
+        &self,
+        persona: &PersonaName,
+        contact: &ContactId,
+        command: Command,
+        once: Option<Idempotency>,
+    ) -> Result<Contact, HostError> {
         let number = self.persona(persona)?;
         self.contact_view(number, contact_number(contact)?)?;
         self.ask(number, command, once).await?;
@@ -80,24 +121,47 @@ impl Host {
         verification: Verification,
         once: Option<Idempotency>,
     ) -> Result<Written<Contact>, HostError> {
-        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-        let present = self.one_contact(&persona, &contact)?.safety_code.unwrap_or_default();
+        let digits = |text: &str| {
+            text.chars()
+                .filter(char::is_ascii_digit)
+                .collect::<String>()
+        };
+        let present = self
+            .one_contact(&persona, &contact)?
+            .safety_code
+            .unwrap_or_default();
         if present.is_empty() || digits(&present) != digits(&verification.safety_code) {
-            let detail = "the safety code is another one now: compare it again before you vouch for it".to_owned();
-            return Err(HostError::Refused { refusal: Refusal::SafetyCodeDiffers, detail });
+            let detail =
+                "the safety code is another one now: compare it again before you vouch for it"
+                    .to_owned();
+            return Err(HostError::Refused {
+                refusal: Refusal::SafetyCodeDiffers,
+                detail,
+            });
         }
-        let command = Command::Verify { contact: contact_number(&contact)?, verified: true };
-        self.changed(&persona, &contact, command, once).await.map(Written::now)
+        let command = Command::Verify {
+            contact: contact_number(&contact)?,
+            verified: true,
+        };
+        self.changed(&persona, &contact, command, once)
+            .await
+            .map(Written::now)
     }
 
     fn request_dto(&self, request: RequestView) -> Request {
-        let code = query::request_safety_code(&self.view(), request.request).ok().flatten();
+        let code = query::request_safety_code(&self.view(), request.request)
+            .ok()
+            .flatten();
         Request {
             id: request_id(request.request),
             card_name: request.name,
             account: request.account.to_string(),
             reason: request.reason,
-            via: if request.invite.is_some() { RequestVia::Invite } else { RequestVia::Puzzle },
+            via: if request.invite.is_some() {
+                RequestVia::Invite
+            } else {
+                RequestVia::Puzzle
+            },
             state: match request.decision {
                 Decision::Open => RequestState::Open,
                 Decision::Accepted => RequestState::Accepted,
@@ -108,11 +172,27 @@ impl Host {
         }
     }
 
-    fn request_page(&self, persona: &PersonaName, query: &PageQuery) -> Result<List<Request>, HostError> {
-        let after = query.after.as_deref().map(after_number).transpose()?.unwrap_or(0);
+    fn request_page(
+        &self,
+        persona: &PersonaName,
+        query: &PageQuery,
+    ) -> Result<List<Request>, HostError> {
+        let after = query
+            .after
+            .as_deref()
+            .map(after_number)
+            .transpose()?
+            .unwrap_or(0);
         let all = query::requests(&self.view(), self.persona(persona)?).map_err(unreadable)?;
-        let open = all.into_iter().filter(|request| request.request > after && request.decision == Decision::Open);
-        Ok(page(open, query.limit(), |request| request.request, |request| self.request_dto(request)))
+        let open = all
+            .into_iter()
+            .filter(|request| request.request > after && request.decision == Decision::Open);
+        Ok(page(
+            open,
+            query.limit(),
+            |request| request.request,
+            |request| self.request_dto(request),
+        ))
     }
 
     async fn decline_request(
@@ -123,9 +203,20 @@ impl Host {
         once: Option<Idempotency>,
     ) -> Result<Written<Request>, HostError> {
         let (number, asked) = (self.persona(&persona)?, request_number(&request)?);
-        let found = query::requests(&self.view(), number).map_err(unreadable)?.into_iter().find(|known| known.request == asked);
+        let found = query::requests(&self.view(), number)
+            .map_err(unreadable)?
+            .into_iter()
+            .find(|known| known.request == asked);
         let mut shown = self.request_dto(found.ok_or_else(|| missing("request", &request))?);
-        self.ask(number, Command::Decline { request: asked, block: decline.block }, once).await?;
+        self.ask(
+            number,
+            Command::Decline {
+                request: asked,
+                block: decline.block,
+            },
+            once,
+        )
+        .await?;
         shown.state = RequestState::Declined;
         Ok(Written::now(shown))
     }
@@ -136,12 +227,22 @@ impl ContactHost for Host {
         at_once(self.contact_page(&persona, &query))
     }
 
-    fn add_contact(&self, persona: PersonaName, new: NewContact, once: Option<Idempotency>) -> Answer<'_, Written<Contact>> {
+    fn add_contact(
+        &self,
+        persona: PersonaName,
+        new: NewContact,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Contact>> {
         Box::pin(async move {
             let number = self.persona(&persona)?;
-            let command = Command::Add { link: new.link, reason: new.reason.unwrap_or_default() };
+            let command = Command::Add {
+                link: new.link,
+                reason: new.reason.unwrap_or_default(),
+            };
             match self.ask(number, command, once).await? {
-                Done::Added { contact } => Ok(Written::now(self.contact_dto(self.contact_view(number, contact)?))),
+                Done::Added { contact } => Ok(Written::now(
+                    self.contact_dto(self.contact_view(number, contact)?),
+                )),
                 other => Err(unexpected(&other)),
             }
         })
@@ -151,15 +252,38 @@ impl ContactHost for Host {
         at_once(self.one_contact(&persona, &contact))
     }
 
-    fn change_contact(&self, persona: PersonaName, contact: ContactId, change: ContactChange) -> Answer<'_, Contact> {
+    fn change_contact(
+        &self,
+        persona: PersonaName,
+        contact: ContactId,
+        change: ContactChange,
+    ) -> Answer<'_, Contact> {
         Box::pin(async move {
             let number = contact_number(&contact)?;
             if let Some(name) = change.name {
                 let name = Some(name).filter(|name| !name.is_empty());
-                self.changed(&persona, &contact, Command::Rename { contact: number, name }, None).await?;
+                self.changed(
+                    &persona,
+                    &contact,
+                    Command::Rename {
+                        contact: number,
+                        name,
+                    },
+                    None,
+                )
+                .await?;
             }
             if let Some(muted) = change.muted {
-                self.changed(&persona, &contact, Command::Mute { contact: number, muted }, None).await?;
+                self.changed(
+                    &persona,
+                    &contact,
+                    Command::Mute {
+                        contact: number,
+                        muted,
+                    },
+                    None,
+                )
+                .await?;
             }
             self.one_contact(&persona, &contact)
         })
@@ -175,11 +299,23 @@ impl ContactHost for Host {
         Box::pin(self.verify(persona, contact, verification, once))
     }
 
-    fn block_contact(&self, persona: PersonaName, contact: ContactId, blocked: bool, once: Option<Idempotency>) -> Answer<'_, Written<Contact>> {
+    fn block_contact(
+        &self,
+        persona: PersonaName,
+        contact: ContactId,
+        blocked: bool,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Contact>> {
         Box::pin(async move {
             let number = contact_number(&contact)?;
-            let command = if blocked { Command::Block { contact: number } } else { Command::Unblock { contact: number } };
-            self.changed(&persona, &contact, command, once).await.map(Written::now)
+            let command = if blocked {
+                Command::Block { contact: number }
+            } else {
+                Command::Unblock { contact: number }
+            };
+            self.changed(&persona, &contact, command, once)
+                .await
+                .map(Written::now)
         })
     }
 
@@ -187,17 +323,39 @@ impl ContactHost for Host {
         at_once(self.request_page(&persona, &page))
     }
 
-    fn accept(&self, persona: PersonaName, request: RequestId, once: Option<Idempotency>) -> Answer<'_, Written<Contact>> {
+    fn accept(
+        &self,
+        persona: PersonaName,
+        request: RequestId,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Contact>> {
         Box::pin(async move {
             let number = self.persona(&persona)?;
-            match self.ask(number, Command::Accept { request: request_number(&request)? }, once).await? {
-                Done::Accepted { contact, thread: _ } => Ok(Written::now(self.contact_dto(self.contact_view(number, contact)?))),
+            match self
+                .ask(
+                    number,
+                    Command::Accept {
+                        request: request_number(&request)?,
+                    },
+                    once,
+                )
+                .await?
+            {
+                Done::Accepted { contact, thread: _ } => Ok(Written::now(
+                    self.contact_dto(self.contact_view(number, contact)?),
+                )),
                 other => Err(unexpected(&other)),
             }
         })
     }
 
-    fn decline(&self, persona: PersonaName, request: RequestId, decline: Decline, once: Option<Idempotency>) -> Answer<'_, Written<Request>> {
+    fn decline(
+        &self,
+        persona: PersonaName,
+        request: RequestId,
+        decline: Decline,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Request>> {
         Box::pin(self.decline_request(persona, request, decline, once))
     }
 }
@@ -215,16 +373,26 @@ pub(super) fn page<V, T>(
     show: impl Fn(V) -> T,
 ) -> List<T> {
     let (mut data, mut last) = (Vec::new(), 0);
-    for entry in entries.by_ref().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+    for entry in entries
+        .by_ref()
+        .take(usize::try_from(limit).unwrap_or(usize::MAX))
+    {
         last = number(&entry);
         data.push(show(entry));
     }
     let has_more = entries.next().is_some();
-    List { data, has_more, next: has_more.then(|| last.to_string()) }
+    List {
+        data,
+        has_more,
+        next: has_more.then(|| last.to_string()),
+    }
 }
 
 /// Reads the `next` of a page before.
 pub(super) fn after_number(text: &str) -> Result<u32, HostError> {
-    let invalid = |_| HostError::Invalid { field: "after".to_owned(), detail: "give the `next` of the page before".to_owned() };
+    let invalid = |_| HostError::Invalid {
+        field: "after".to_owned(),
+        detail: "give the `next` of the page before".to_owned(),
+    };
     text.parse().map_err(invalid)
 }

@@ -20,9 +20,18 @@ pub(super) fn host_error(error: CommandError) -> HostError {
 
 fn refused(refusal: Refusal) -> HostError {
     let detail = refusal.to_string();
-    let missing = |what| HostError::NotFound { what, id: "of that id".to_owned() };
-    let because = |refusal| HostError::Refused { refusal, detail: detail.clone() };
-    let invalid = |field: &str| HostError::Invalid { field: field.to_owned(), detail: detail.clone() };
+    let missing = |what| HostError::NotFound {
+        what,
+        id: "of that id".to_owned(),
+    };
+    let because = |refusal| HostError::Refused {
+        refusal,
+        detail: detail.clone(),
+    };
+    let invalid = |field: &str| HostError::Invalid {
+        field: field.to_owned(),
+        detail: detail.clone(),
+    };
     match refusal {
         Refusal::NoSuchPersona => missing("persona"),
         Refusal::NoSuchContact => missing("contact"),
@@ -35,11 +44,15 @@ fn refused(refusal: Refusal) -> HostError {
         Refusal::BadPhrase { .. } => invalid("recovery_phrase"),
         Refusal::TooLong { ref what, .. } => invalid(what),
         Refusal::BadMessage { .. } => invalid("text"),
-        Refusal::OutboxFull { .. } => HostError::TooMany { retry_after_ms: 60_000 },
+        Refusal::OutboxFull { .. } => HostError::TooMany {
+            retry_after_ms: 60_000,
+        },
         Refusal::Blocked => because(ApiRefusal::Blocked),
         Refusal::NotYours => because(ApiRefusal::NotYours),
         Refusal::OtherBody => HostError::IdempotencyMismatch,
-        Refusal::AlreadyContact { .. } | Refusal::AlreadyPersona { .. } | Refusal::AlreadyRelay => HostError::Conflict(detail),
+        Refusal::AlreadyContact { .. } | Refusal::AlreadyPersona { .. } | Refusal::AlreadyRelay => {
+            HostError::Conflict(detail)
+        }
         _ => because(ApiRefusal::Other),
     }
 }

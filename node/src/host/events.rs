@@ -33,7 +33,13 @@ impl Host {
         let view = self.view();
         let events = query::events(&view, after, limit).map_err(unreadable)?;
         let oldest_kept = query::oldest_event(&view).map_err(unreadable)?;
-        Ok(EventPage { events: events.into_iter().map(|(number, record)| self.event(number, record)).collect(), oldest_kept })
+        Ok(EventPage {
+            events: events
+                .into_iter()
+                .map(|(number, record)| self.event(number, record))
+                .collect(),
+            oldest_kept,
+        })
     }
 }
 
@@ -47,62 +53,173 @@ impl EventHost for Host {
     }
 
     fn consumer(&self, name: String) -> Answer<'_, ConsumerRecord> {
-        let found = self.node.inner.core.consumer(&name).map_err(|error| HostError::Internal(error.to_string()));
-        at_once(found.and_then(|found| found.map(record).ok_or(HostError::NotFound { what: "consumer", id: name })))
+        let found = self
+            .node
+            .inner
+            .core
+            .consumer(&name)
+            .map_err(|error| HostError::Internal(error.to_string()));
+        at_once(found.and_then(|found| {
+            found.map(record).ok_or(HostError::NotFound {
+                what: "consumer",
+                id: name,
+            })
+        }))
     }
 
     fn set_consumer(&self, name: String, seq: u64) -> Answer<'_, ConsumerRecord> {
         let core = std::sync::Arc::clone(&self.node.inner.core);
         Box::pin(async move {
-            let set = tokio::task::spawn_blocking(move || core.acknowledge(&name, seq, wall_ms())).await;
+            let set =
+                tokio::task::spawn_blocking(move || core.acknowledge(&name, seq, wall_ms())).await;
             let set = set.map_err(|error| HostError::Internal(error.to_string()))?;
-            set.map(record).map_err(|error| HostError::ReadOnly(error.to_string()))
+            set.map(record)
+                .map_err(|error| HostError::ReadOnly(error.to_string()))
         })
     }
 }
 
 fn record(consumer: Consumer) -> ConsumerRecord {
-    ConsumerRecord { seq: consumer.acknowledged, updated: Timestamp::from_ms(consumer.acknowledged_ms) }
+    ConsumerRecord {
+        seq: consumer.acknowledged,
+        updated: Timestamp::from_ms(consumer.acknowledged_ms),
+    }
 }
 
 /// Whose an event is, what it is called, and what it says.
 fn told(event: Event) -> (u16, &'static str, Value) {
     let span = |thread: u32, author: Option<_>, lane, from, to| {
-        let id = |sequence| author.map(|author| message_id(&MessageAt { thread, author, lane, sequence }));
+        let id = |sequence| {
+            author.map(|author| {
+                message_id(&MessageAt {
+                    thread,
+                    author,
+                    lane,
+                    sequence,
+                })
+            })
+        };
         json!({ "thread": thread_id(thread), "first": id(from), "last": id(to), "from": from, "to": to })
     };
     match event {
         Event::PersonaCreated { persona } => (persona, "persona.created", json!({})),
-        Event::RequestReceived { persona, request } => (persona, "request.received", json!({ "id": request_id(request) })),
-        Event::ContactAdded { persona, contact, thread } => {
-            (persona, "contact.added", json!({ "id": contact_id(contact), "thread": thread_id(thread) }))
-        }
-        Event::ContactChanged { persona, contact } => (persona, "contact.changed", json!({ "id": contact_id(contact) })),
-        Event::MessagesReceived { persona, thread, author, lane, from, to, late } => {
+        Event::RequestReceived { persona, request } => (
+            persona,
+            "request.received",
+            json!({ "id": request_id(request) }),
+        ),
+        Event::ContactAdded {
+            persona,
+            contact,
+            thread,
+        } => (
+            persona,
+            "contact.added",
+            json!({ "id": contact_id(contact), "thread": thread_id(thread) }),
+        ),
+        Event::ContactChanged { persona, contact } => (
+            persona,
+            "contact.changed",
+            json!({ "id": contact_id(contact) }),
+        ),
+        Event::MessagesReceived {
+            persona,
+            thread,
+            author,
+            lane,
+            from,
+            to,
+            late,
+        } => {
             let mut data = span(thread, Some(author), lane, from, to);
             data["late"] = json!(late);
             (persona, "message.received", data)
         }
-        Event::MessagesMoved { persona, thread, lane, from, to, state } => {
-            (persona, state_word(state), span(thread, None, lane, from, to))
+        Event::MessagesMoved {
+            persona,
+            thread,
+            lane,
+            from,
+            to,
+            state,
+        } => (
+            persona,
+            state_word(state),
+            span(thread, None, lane, from, to),
+        ),
+        Event::GapSeen {
+            persona,
+            thread,
+            author,
+            lane,
+            from,
+            to,
+        } => (
+            persona,
+            "gap.seen",
+            span(thread, Some(author), lane, from, to),
+        ),
+        Event::GapFilled {
+            persona,
+            thread,
+            author,
+            lane,
+            from,
+            to,
+        } => (
+            persona,
+            "gap.filled",
+            span(thread, Some(author), lane, from, to),
+        ),
+        Event::MessageChanged {
+            persona,
+            thread,
+            author,
+            lane,
+            sequence,
+            erased,
+        } => {
+            let id = message_id(&MessageAt {
+                thread,
+                author,
+                lane,
+                sequence,
+            });
+            let kind = if erased {
+                "message.erased"
+            } else {
+                "message.edited"
+            };
+            (
+                persona,
+                kind,
+                json!({ "thread": thread_id(thread), "id": id }),
+            )
         }
-        Event::GapSeen { persona, thread, author, lane, from, to } => {
-            (persona, "gap.seen", span(thread, Some(author), lane, from, to))
+        Event::NotDelivered {
+            persona,
+            thread,
+            lane,
+            from,
+            to,
+        } => (
+            persona,
+            "message.not_delivered",
+            span(thread, None, lane, from, to),
+        ),
+        Event::ThreadRead { persona, thread } => {
+            (persona, "thread.read", json!({ "id": thread_id(thread) }))
         }
-        Event::GapFilled { persona, thread, author, lane, from, to } => {
-            (persona, "gap.filled", span(thread, Some(author), lane, from, to))
-        }
-        Event::MessageChanged { persona, thread, author, lane, sequence, erased } => {
-            let id = message_id(&MessageAt { thread, author, lane, sequence });
-            let kind = if erased { "message.erased" } else { "message.edited" };
-            (persona, kind, json!({ "thread": thread_id(thread), "id": id }))
-        }
-        Event::NotDelivered { persona, thread, lane, from, to } => {
-            (persona, "message.not_delivered", span(thread, None, lane, from, to))
-        }
-        Event::ThreadRead { persona, thread } => (persona, "thread.read", json!({ "id": thread_id(thread) })),
-        Event::ThreadDeleted { persona, thread } => (persona, "thread.deleted", json!({ "id": thread_id(thread) })),
-        Event::RelayChanged { persona, relay, condition } => {
+        Event::ThreadDeleted { persona, thread } => (
+            persona,
+            "thread.deleted",
+            json!({ "id": thread_id(thread) }),
+        ),
+        Event::RelayChanged {
+            persona,
+            relay,
+            condition,
+        } => {
             let kind = match condition {
                 RelayCondition::Up => "relay.up",
                 RelayCondition::Down => "relay.down",
@@ -116,17 +233,55 @@ fn told(event: Event) -> (u16, &'static str, Value) {
 
 fn told_of_trouble(event: Event) -> (u16, &'static str, Value) {
     match event {
-        Event::HelloFailed { persona, contact, why } => {
-            (persona, "contact.failed", json!({ "id": contact_id(contact), "reason": why }))
-        }
-        Event::NeedsNewer { persona, contact } => (persona, "contact.needs_newer", json!({ "id": contact_id(contact) })),
-        Event::HeldBack { persona, contact, count } => {
-            (persona, "message.held_back", json!({ "contact": contact_id(contact), "count": count }))
-        }
-        Event::CloneSuspected { persona, ours, seen } => (persona, "node.clone_suspected", json!({ "ours": ours, "seen": seen })),
-        Event::ChainBroken { persona, thread, author, sequence } => {
-            let id = message_id(&MessageAt { thread, author, lane: Lane::Service, sequence });
-            (persona, "thread.chain_broken", json!({ "thread": thread_id(thread), "id": id }))
+        Event::HelloFailed {
+            persona,
+            contact,
+            why,
+        } => (
+            persona,
+            "contact.failed",
+            json!({ "id": contact_id(contact), "reason": why }),
+        ),
+        Event::NeedsNewer { persona, contact } => (
+            persona,
+            "contact.needs_newer",
+            json!({ "id": contact_id(contact) }),
+        ),
+        Event::HeldBack {
+            persona,
+            contact,
+            count,
+        } => (
+            persona,
+            "message.held_back",
+            json!({ "contact": contact_id(contact), "count": count }),
+        ),
+        Event::CloneSuspected {
+            persona,
+            ours,
+            seen,
+        } => (
+            persona,
+            "node.clone_suspected",
+            json!({ "ours": ours, "seen": seen }),
+        ),
+        Event::ChainBroken {
+            persona,
+            thread,
+            author,
+            sequence,
+        } => {
+            let id = message_id(&MessageAt {
+                thread,
+                author,
+                lane: Lane::Service,
+                sequence,
+            });
+            (
+                persona,
+                "thread.chain_broken",
+                json!({ "thread": thread_id(thread), "id": id }),
+            )
         }
         Event::SettingsChanged { persona } => (persona, "settings.changed", json!({})),
         other => (0, "node.event", json!({ "detail": format!("{other:?}") })),

@@ -31,7 +31,12 @@ pub(super) fn relay_id(persona: u16, key: &RelayKey) -> RelayId {
 }
 
 pub(super) fn message_id(at: &MessageAt) -> MessageId {
-    let MessageAt { thread, author, lane, sequence } = at;
+    let MessageAt {
+        thread,
+        author,
+        lane,
+        sequence,
+    } = at;
     let lane = match lane {
         Lane::Service => "s",
         Lane::Promotion => "p",
@@ -52,7 +57,10 @@ pub(super) fn request_number(id: &RequestId) -> Result<u32, HostError> {
 }
 
 pub(super) fn relay_key(id: &RelayId) -> Result<(u16, RelayKey), HostError> {
-    let parts = id.body().split_once('-').and_then(|(persona, key)| Some((persona.parse().ok()?, key.parse().ok()?)));
+    let parts = id
+        .body()
+        .split_once('-')
+        .and_then(|(persona, key)| Some((persona.parse().ok()?, key.parse().ok()?)));
     parts.ok_or_else(|| missing("relay", id))
 }
 
@@ -62,14 +70,22 @@ pub(super) fn message_at(id: &MessageId) -> Result<MessageAt, HostError> {
 
 fn parse_message(body: &str) -> Option<MessageAt> {
     let mut parts = body.split('-');
-    let (thread, author) = (number(parts.next()?)?, DeviceId::from_str(parts.next()?).ok()?);
+    let (thread, author) = (
+        number(parts.next()?)?,
+        DeviceId::from_str(parts.next()?).ok()?,
+    );
     let lane = match parts.next()? {
         "s" => Lane::Service,
         "p" => Lane::Promotion,
         _ => return None,
     };
     let sequence = parts.next()?.parse().ok()?;
-    parts.next().is_none().then_some(MessageAt { thread, author, lane, sequence })
+    parts.next().is_none().then_some(MessageAt {
+        thread,
+        author,
+        lane,
+        sequence,
+    })
 }
 
 /// One spelling a number: `07` names nothing.
@@ -79,5 +95,8 @@ fn number(text: &str) -> Option<u32> {
 }
 
 pub(super) fn missing(what: &'static str, id: &impl ToString) -> HostError {
-    HostError::NotFound { what, id: id.to_string() }
+    HostError::NotFound {
+        what,
+        id: id.to_string(),
+    }
 }

@@ -2,7 +2,8 @@
 //! The node itself for the API: status, figures, log, end.
 
 use comptoir_api::dto::{
-    Doctor, List, LogLine, MessageCounts, NodeState, NodeStatus, RelayBrief, RelayCounts, RelayState, Setting, UnlockedBy,
+    Doctor, List, LogLine, MessageCounts, NodeState, NodeStatus, RelayBrief, RelayCounts,
+    RelayState, Setting, UnlockedBy,
 };
 use comptoir_api::host::{Answer, HostError, Metric, MetricKind, NodeHost};
 use comptoir_api::time::Timestamp;
@@ -17,30 +18,51 @@ impl Host {
         let view = self.view();
         let relays = self.all_relays()?;
         let (state, warnings) = self.condition(&relays)?;
-        let newest = query::personas(&view).map_err(unreadable)?.into_iter().map(|persona| persona.state_ms).max();
+        let newest = query::personas(&view)
+            .map_err(unreadable)?
+            .into_iter()
+            .map(|persona| persona.state_ms)
+            .max();
         Ok(NodeStatus {
             state,
             warnings,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             engine: inner.engine.to_string(),
             unlocked_by: match inner.unlock {
-                Unlock::Passphrase { from_file: true, .. } => UnlockedBy::PassphraseFile,
-                Unlock::Passphrase { from_file: false, .. } => UnlockedBy::Passphrase,
+                Unlock::Passphrase {
+                    from_file: true, ..
+                } => UnlockedBy::PassphraseFile,
+                Unlock::Passphrase {
+                    from_file: false, ..
+                } => UnlockedBy::Passphrase,
                 Unlock::Keyring => UnlockedBy::Keyring,
                 Unlock::KeyFile => UnlockedBy::KeyFile,
             },
             home: inner.home.dir().display().to_string(),
             pid: std::process::id(),
             started: Timestamp::from_ms(inner.started_ms),
-            listen: inner.net.as_ref().map(comptoir_net::NetHandle::listen_addresses).unwrap_or_default(),
+            listen: inner
+                .net
+                .as_ref()
+                .map(comptoir_net::NetHandle::listen_addresses)
+                .unwrap_or_default(),
             peers: inner.peers.lock().map_or(0, |peers| peers.len() as u64),
-            relays: relays.iter().map(|relay| RelayBrief { id: relay.id.clone(), state: relay.state }).collect(),
+            relays: relays
+                .iter()
+                .map(|relay| RelayBrief {
+                    id: relay.id.clone(),
+                    state: relay.state,
+                })
+                .collect(),
             counts: self.counts()?,
             state_as_of: newest.filter(|ms| *ms > 0).map(Timestamp::from_ms),
         })
     }
 
-    fn condition(&self, relays: &[comptoir_api::dto::Relay]) -> Result<(NodeState, Vec<String>), HostError> {
+    fn condition(
+        &self,
+        relays: &[comptoir_api::dto::Relay],
+    ) -> Result<(NodeState, Vec<String>), HostError> {
         if *self.stop.borrow() {
             return Ok((NodeState::Stopping, Vec::new()));
         }
@@ -53,12 +75,32 @@ impl Host {
             let warning = "another copy of this device was seen: nothing is sent any more; stop the other copy".to_owned();
             return Ok((NodeState::Halted, vec![warning]));
         }
-        let down = relays.iter().filter(|relay| matches!(relay.state, RelayState::Down | RelayState::Refused));
-        let mut warnings: Vec<String> = down.map(|relay| format!("relay {} does not serve us; `comptoir relay list`", relay.id)).collect();
-        warnings.extend(trouble.engine.map(|reason| format!("an input could not be taken: {reason}")));
-        let state = if warnings.is_empty() { NodeState::Ready } else { NodeState::Degraded };
+        let down = relays
+            .iter()
+            .filter(|relay| matches!(relay.state, RelayState::Down | RelayState::Refused));
+        let mut warnings: Vec<String> = down
+            .map(|relay| {
+                format!(
+                    "relay {} does not serve us; `comptoir relay list`",
+                    relay.id
+                )
+            })
+            .collect();
+        warnings.extend(
+            trouble
+                .engine
+                .map(|reason| format!("an input could not be taken: {reason}")),
+        );
+        let state = if warnings.is_empty() {
+            NodeState::Ready
+        } else {
+            NodeState::Degraded
+        };
         if matches!(self.node.inner.unlock, Unlock::KeyFile) {
-            warnings.push("the store has no passphrase: whoever copies the disk can read everything".to_owned());
+            warnings.push(
+                "the store has no passphrase: whoever copies the disk can read everything"
+                    .to_owned(),
+            );
         }
         Ok((state, warnings))
     }
@@ -73,7 +115,11 @@ impl Host {
             relays: counts
                 .relays
                 .into_iter()
-                .map(|relay| RelayCounts { relay: relay.relay.to_string(), sent: relay.sent, received: relay.received })
+                .map(|relay| RelayCounts {
+                    relay: relay.relay.to_string(),
+                    sent: relay.sent,
+                    received: relay.received,
+                })
                 .collect(),
             sent_twice: counts.sent_twice,
             received_twice: counts.received_twice,
@@ -84,19 +130,72 @@ impl Host {
         let counts = self.counts()?;
         let inner = &self.node.inner;
         let peers = inner.peers.lock().map_or(0, |peers| peers.len());
-        let stats = inner.core.stats().map_err(|error| HostError::Internal(error.to_string()))?;
-        let counter = |name, help, label, value: u64| Metric { name, kind: MetricKind::Counter, help, label, value: value as f64 };
-        let gauge = |name, help, value: u64| Metric { name, kind: MetricKind::Gauge, help, label: None, value: value as f64 };
+        let stats = inner
+            .core
+            .stats()
+            .map_err(|error| HostError::Internal(error.to_string()))?;
+        let counter = |name, help, label, value: u64| Metric {
+            name,
+            kind: MetricKind::Counter,
+            help,
+            label,
+            value: value as f64,
+        };
+        let gauge = |name, help, value: u64| Metric {
+            name,
+            kind: MetricKind::Gauge,
+            help,
+            label: None,
+            value: value as f64,
+        };
         let by_relay = |of: fn(&RelayCounts) -> u64| counts.relays.iter().map(of).sum::<u64>();
         Ok(vec![
-            counter("comptoir_messages_sent_total", "Messages sent", Some(("way", "any")), counts.sent),
-            counter("comptoir_messages_sent_total", "Messages sent", Some(("way", "direct")), counts.sent_direct),
-            counter("comptoir_messages_sent_total", "Messages sent", Some(("way", "relay")), by_relay(|relay| relay.sent)),
-            counter("comptoir_messages_received_total", "Messages received", None, counts.received),
-            counter("comptoir_messages_repeated_total", "Messages received more than once", None, counts.received_twice),
-            counter("comptoir_store_commits_total", "Commits of the store", None, stats.commits),
-            gauge("comptoir_store_disk_bytes", "Bytes of the store on disk", stats.disk_bytes),
-            gauge("comptoir_peers_connected", "Peers connected now", peers as u64),
+            counter(
+                "comptoir_messages_sent_total",
+                "Messages sent",
+                Some(("way", "any")),
+                counts.sent,
+            ),
+            counter(
+                "comptoir_messages_sent_total",
+                "Messages sent",
+                Some(("way", "direct")),
+                counts.sent_direct,
+            ),
+            counter(
+                "comptoir_messages_sent_total",
+                "Messages sent",
+                Some(("way", "relay")),
+                by_relay(|relay| relay.sent),
+            ),
+            counter(
+                "comptoir_messages_received_total",
+                "Messages received",
+                None,
+                counts.received,
+            ),
+            counter(
+                "comptoir_messages_repeated_total",
+                "Messages received more than once",
+                None,
+                counts.received_twice,
+            ),
+            counter(
+                "comptoir_store_commits_total",
+                "Commits of the store",
+                None,
+                stats.commits,
+            ),
+            gauge(
+                "comptoir_store_disk_bytes",
+                "Bytes of the store on disk",
+                stats.disk_bytes,
+            ),
+            gauge(
+                "comptoir_peers_connected",
+                "Peers connected now",
+                peers as u64,
+            ),
         ])
     }
 
@@ -128,7 +227,10 @@ impl NodeHost for Host {
         at_once(self.all_settings())
     }
 
-    fn change_settings(&self, changes: Vec<(String, serde_json::Value)>) -> Answer<'_, Vec<Setting>> {
+    fn change_settings(
+        &self,
+        changes: Vec<(String, serde_json::Value)>,
+    ) -> Answer<'_, Vec<Setting>> {
         Box::pin(self.set_all(changes))
     }
 
@@ -137,7 +239,10 @@ impl NodeHost for Host {
     }
 
     fn log(&self, after: Option<u64>, limit: u32) -> Answer<'_, List<LogLine>> {
-        at_once(crate::log::page(&self.node.inner.home, after, limit).map_err(|error| HostError::Internal(error.to_string())))
+        at_once(
+            crate::log::page(&self.node.inner.home, after, limit)
+                .map_err(|error| HostError::Internal(error.to_string())),
+        )
     }
 
     fn stop(&self) -> Answer<'_, ()> {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Personas, accounts and invites for the API.
 
-use comptoir_api::dto::{Account, AccountChange, Invite, InviteForm, NewInvite, NewPersona, Persona, Reach};
+use comptoir_api::dto::{
+    Account, AccountChange, Invite, InviteForm, NewInvite, NewPersona, Persona, Reach,
+};
 use comptoir_api::host::{Answer, HostError, Idempotency, PersonaHost, Written};
 use comptoir_api::id::PersonaName;
 use comptoir_api::time::Timestamp;
@@ -17,7 +19,10 @@ impl Host {
     fn all_personas(&self) -> Result<Vec<Persona>, HostError> {
         let view = self.view();
         let personas = query::personas(&view).map_err(unreadable)?;
-        personas.into_iter().map(|persona| self.persona_dto(persona)).collect()
+        personas
+            .into_iter()
+            .map(|persona| self.persona_dto(persona))
+            .collect()
     }
 
     fn persona_dto(&self, persona: PersonaView) -> Result<Persona, HostError> {
@@ -33,18 +38,31 @@ impl Host {
 
     fn one_persona(&self, persona: &PersonaName) -> Result<PersonaView, HostError> {
         let number = self.persona(persona)?;
-        let found = query::personas(&self.view()).map_err(unreadable)?.into_iter().find(|known| known.persona == number);
-        found.ok_or_else(|| HostError::NotFound { what: "persona", id: persona.to_string() })
+        let found = query::personas(&self.view())
+            .map_err(unreadable)?
+            .into_iter()
+            .find(|known| known.persona == number);
+        found.ok_or_else(|| HostError::NotFound {
+            what: "persona",
+            id: persona.to_string(),
+        })
     }
 
     pub(super) fn own_reach(&self, persona: u16) -> Result<Reach, HostError> {
         let relays = query::relays(&self.view(), persona).map_err(unreadable)?;
-        let listens = self.node.inner.net.as_ref().is_some_and(|net| !net.listen_addresses().is_empty());
-        Ok(match (relays.iter().any(|relay| relay.boxes > 0), listens) {
-            (true, _) => Reach::Relays,
-            (false, true) => Reach::OnlineOnly,
-            (false, false) => Reach::Nowhere,
-        })
+        let listens = self
+            .node
+            .inner
+            .net
+            .as_ref()
+            .is_some_and(|net| !net.listen_addresses().is_empty());
+        Ok(
+            match (relays.iter().any(|relay| relay.boxes > 0), listens) {
+                (true, _) => Reach::Relays,
+                (false, true) => Reach::OnlineOnly,
+                (false, false) => Reach::Nowhere,
+            },
+        )
     }
 
     fn account_dto(&self, persona: &PersonaName) -> Result<Account, HostError> {
@@ -62,20 +80,39 @@ impl Host {
         })
     }
 
-    async fn make_persona(&self, new: NewPersona, once: Option<Idempotency>) -> Result<Written<Persona>, HostError> {
-        let NewPersona { name, display_name, recovery_phrase } = new;
+    async fn make_persona(
+        &self,
+        new: NewPersona,
+        once: Option<Idempotency>,
+    ) -> Result<Written<Persona>, HostError> {
+        let NewPersona {
+            name,
+            display_name,
+            recovery_phrase,
+        } = new;
         let phrase = recovery_phrase.ok_or_else(|| HostError::Invalid {
             field: "recovery_phrase".to_owned(),
             detail: "give the 24 words of a phrase that was written down; without it the account could never be restored".to_owned(),
         })?;
         if self.persona(&name).is_ok() {
-            return Err(HostError::Conflict(format!("there is a persona {name} already")));
+            return Err(HostError::Conflict(format!(
+                "there is a persona {name} already"
+            )));
         }
         let display_name = display_name.unwrap_or_else(|| name.to_string());
-        let command = Command::CreatePersona { phrase: Phrase(phrase), name: display_name };
+        let command = Command::CreatePersona {
+            phrase: Phrase(phrase),
+            name: display_name,
+        };
         match self.ask(0, command, once).await? {
-            Done::Persona { persona, account: _ } => {
-                self.node.name_persona(persona, name.as_str()).await.map_err(super::host_error)?;
+            Done::Persona {
+                persona,
+                account: _,
+            } => {
+                self.node
+                    .name_persona(persona, name.as_str())
+                    .await
+                    .map_err(super::host_error)?;
                 let made = self.one_persona(&name)?;
                 Ok(Written::now(self.persona_dto(made)?))
             }
@@ -83,15 +120,31 @@ impl Host {
         }
     }
 
-    async fn make_invite(&self, persona: PersonaName, new: NewInvite, once: Option<Idempotency>) -> Result<Written<Invite>, HostError> {
+    async fn make_invite(
+        &self,
+        persona: PersonaName,
+        new: NewInvite,
+        once: Option<Idempotency>,
+    ) -> Result<Written<Invite>, HostError> {
         let number = self.persona(&persona)?;
         let (expires_s, uses) = (new.expires_in_s.unwrap_or(WEEK_S), new.uses.unwrap_or(1));
-        let command = Command::Invite { expires_s, uses, as_ref: new.form == InviteForm::Ref };
+        let command = Command::Invite {
+            expires_s,
+            uses,
+            as_ref: new.form == InviteForm::Ref,
+        };
         match self.ask(number, command, once).await? {
             Done::Invite { invite: _, link } => {
-                let expires = Timestamp::from_ms(wall_ms().saturating_add(expires_s.saturating_mul(1000)));
+                let expires =
+                    Timestamp::from_ms(wall_ms().saturating_add(expires_s.saturating_mul(1000)));
                 let reach = self.own_reach(number)?;
-                Ok(Written::now(Invite { link, form: new.form, expires, uses, reach }))
+                Ok(Written::now(Invite {
+                    link,
+                    form: new.form,
+                    expires,
+                    uses,
+                    reach,
+                }))
             }
             other => Err(unexpected(&other)),
         }
@@ -103,7 +156,11 @@ impl PersonaHost for Host {
         at_once(self.all_personas())
     }
 
-    fn create_persona(&self, new: NewPersona, once: Option<Idempotency>) -> Answer<'_, Written<Persona>> {
+    fn create_persona(
+        &self,
+        new: NewPersona,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Persona>> {
         Box::pin(self.make_persona(new, once))
     }
 
@@ -114,13 +171,23 @@ impl PersonaHost for Host {
     fn change_account(&self, persona: PersonaName, change: AccountChange) -> Answer<'_, Account> {
         Box::pin(async move {
             if let Some(name) = change.display_name {
-                self.ask(self.persona(&persona)?, Command::Set(Setting::Name(name)), None).await?;
+                self.ask(
+                    self.persona(&persona)?,
+                    Command::Set(Setting::Name(name)),
+                    None,
+                )
+                .await?;
             }
             self.account_dto(&persona)
         })
     }
 
-    fn invite(&self, persona: PersonaName, new: NewInvite, once: Option<Idempotency>) -> Answer<'_, Written<Invite>> {
+    fn invite(
+        &self,
+        persona: PersonaName,
+        new: NewInvite,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Invite>> {
         Box::pin(self.make_invite(persona, new, once))
     }
 }

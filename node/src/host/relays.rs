@@ -45,27 +45,45 @@ impl Host {
     }
 
     fn one_relay(&self, persona: u16, key: RelayKey) -> Result<Relay, HostError> {
-        let found = query::relays(&self.view(), persona).map_err(unreadable)?.into_iter().find(|relay| relay.relay.key == key);
-        found.map(|relay| self.relay_dto(relay)).ok_or_else(|| missing("relay", &relay_id(persona, &key)))
+        let found = query::relays(&self.view(), persona)
+            .map_err(unreadable)?
+            .into_iter()
+            .find(|relay| relay.relay.key == key);
+        found
+            .map(|relay| self.relay_dto(relay))
+            .ok_or_else(|| missing("relay", &relay_id(persona, &key)))
     }
 
     fn link(text: &str) -> Result<RelayLink, HostError> {
-        text.trim().parse().map_err(|error| host_error(bad_link(&(error as comptoir_protocol::link::LinkError))))
+        text.trim()
+            .parse()
+            .map_err(|error| host_error(bad_link(&(error as comptoir_protocol::link::LinkError))))
     }
 
-    async fn add(&self, new: NewRelay, once: Option<Idempotency>) -> Result<Written<Relay>, HostError> {
+    async fn add(
+        &self,
+        new: NewRelay,
+        once: Option<Idempotency>,
+    ) -> Result<Written<Relay>, HostError> {
         let persona = self.persona(&new.persona.unwrap_or_else(PersonaName::main))?;
         let RelayLink { relay, ticket } = Self::link(&new.link)?;
         let key = relay.key;
-        self.ask(persona, Command::AddRelay { relay, ticket }, once).await?;
+        self.ask(persona, Command::AddRelay { relay, ticket }, once)
+            .await?;
         self.one_relay(persona, key).map(Written::now)
     }
 
-    async fn change(&self, relay: RelayId, to: RelayMove, once: Option<Idempotency>) -> Result<Written<Relay>, HostError> {
+    async fn change(
+        &self,
+        relay: RelayId,
+        to: RelayMove,
+        once: Option<Idempotency>,
+    ) -> Result<Written<Relay>, HostError> {
         let (persona, from) = relay_key(&relay)?;
         let RelayLink { relay: to, ticket } = Self::link(&to.link)?;
         let key = to.key;
-        self.ask(persona, Command::MoveRelay { from, to, ticket }, once).await?;
+        self.ask(persona, Command::MoveRelay { from, to, ticket }, once)
+            .await?;
         self.one_relay(persona, key).map(Written::now)
     }
 }
@@ -83,20 +101,35 @@ impl RelayHost for Host {
         Box::pin(async move {
             let (persona, key) = relay_key(&relay)?;
             self.one_relay(persona, key)?;
-            self.ask(persona, Command::RemoveRelay { relay: key }, None).await.map(|_| ())
+            self.ask(persona, Command::RemoveRelay { relay: key }, None)
+                .await
+                .map(|_| ())
         })
     }
 
-    fn move_relay(&self, relay: RelayId, to: RelayMove, once: Option<Idempotency>) -> Answer<'_, Written<Relay>> {
+    fn move_relay(
+        &self,
+        relay: RelayId,
+        to: RelayMove,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Relay>> {
         Box::pin(self.change(relay, to, once))
     }
 
     fn own_relay(&self) -> Answer<'_, OwnRelay> {
-        at_once(Ok(OwnRelay { running: false, open: false, link: None, boxes: 0, items: 0, bytes: 0 }))
+        at_once(Ok(OwnRelay {
+            running: false,
+            open: false,
+            link: None,
+            boxes: 0,
+            items: 0,
+            bytes: 0,
+        }))
     }
 
     fn ticket(&self, _new: NewTicket, _once: Option<Idempotency>) -> Answer<'_, Written<Ticket>> {
-        let detail = "no relay runs in this daemon; in the relay's home, `comptoir relay ticket` prints one";
+        let detail =
+            "no relay runs in this daemon; in the relay's home, `comptoir relay ticket` prints one";
         at_once(Err(HostError::Conflict(detail.to_owned())))
     }
 }

@@ -34,8 +34,14 @@ impl Host {
     }
 
     /// All are read before the first is carried out, so that a mistake in one changes none.
-    pub(super) async fn set_all(&self, changes: Vec<(String, Value)>) -> Result<Vec<ApiSetting>, HostError> {
-        let changes = changes.into_iter().map(|(name, value)| self.setting(&name, value)).collect::<Result<Vec<_>, _>>()?;
+    pub(super) async fn set_all(
+        &self,
+        changes: Vec<(String, Value)>,
+    ) -> Result<Vec<ApiSetting>, HostError> {
+        let changes = changes
+            .into_iter()
+            .map(|(name, value)| self.setting(&name, value))
+            .collect::<Result<Vec<_>, _>>()?;
         for (persona, setting) in changes {
             self.ask(persona, Command::Set(setting), None).await?;
         }
@@ -43,9 +49,16 @@ impl Host {
     }
 
     fn setting(&self, name: &str, value: Value) -> Result<(u16, Setting), HostError> {
-        let invalid = |detail: &str| HostError::Invalid { field: name.to_owned(), detail: detail.to_owned() };
-        let (persona, setting) = name.split_once('.').ok_or_else(|| invalid("there is no such setting; settings are named persona.name"))?;
-        let persona = persona.parse().map_err(|_| invalid("there is no such persona"))?;
+        let invalid = |detail: &str| HostError::Invalid {
+            field: name.to_owned(),
+            detail: detail.to_owned(),
+        };
+        let (persona, setting) = name
+            .split_once('.')
+            .ok_or_else(|| invalid("there is no such setting; settings are named persona.name"))?;
+        let persona = persona
+            .parse()
+            .map_err(|_| invalid("there is no such persona"))?;
         let number = self.persona(&persona)?;
         match (setting, value) {
             (READ_RECEIPTS, Value::Bool(told)) => Ok((number, Setting::ReadReceipts(told))),

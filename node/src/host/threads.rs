@@ -2,7 +2,8 @@
 //! Threads, what is sent in them, and what waits, for the API.
 
 use comptoir_api::dto::{
-    List, Message, MessageEdit, MessagePage, MessagesFrom, NewMessage, Outbox, OutboxContact, PageQuery, Thread, ThreadKind,
+    List, Message, MessageEdit, MessagePage, MessagesFrom, NewMessage, Outbox, OutboxContact,
+    PageQuery, Thread, ThreadKind,
 };
 use comptoir_api::host::{Answer, HostError, Idempotency, ThreadHost, Written};
 use comptoir_api::id::{MessageId, PersonaName, ThreadId};
@@ -17,15 +18,28 @@ use super::ids::{contact_id, message_at, missing, thread_id, thread_number};
 use super::{Host, at_once, unexpected, unreadable};
 
 impl Host {
-    pub(super) fn thread_view(&self, persona: &PersonaName, thread: &ThreadId) -> Result<ThreadView, HostError> {
+    pub(super) fn thread_view(
+        &self,
+        persona: &PersonaName,
+        thread: &ThreadId,
+    ) -> Result<ThreadView, HostError> {
         let number = self.persona(persona)?;
         let found = query::thread(&self.view(), thread_number(thread)?).map_err(unreadable)?;
-        found.filter(|found| found.persona == number && found.contact.is_some()).ok_or_else(|| missing("thread", thread))
+        found
+            .filter(|found| found.persona == number && found.contact.is_some())
+            .ok_or_else(|| missing("thread", thread))
     }
 
     fn thread_dto(&self, thread: ThreadView) -> Result<Thread, HostError> {
-        let contact = thread.contact.map(|contact| query::contact(&self.view(), contact)).transpose().map_err(unreadable)?.flatten();
-        let newest = query::history(&self.view(), thread.thread, From::Newest, 1).map_err(unreadable)?.unwrap_or_default();
+        let contact = thread
+            .contact
+            .map(|contact| query::contact(&self.view(), contact))
+            .transpose()
+            .map_err(unreadable)?
+            .flatten();
+        let newest = query::history(&self.view(), thread.thread, From::Newest, 1)
+            .map_err(unreadable)?
+            .unwrap_or_default();
         let last = newest.items.into_iter().rev().find_map(|item| match item {
             HistoryItem::Message(message) => Some(self.message_dto(message, contact.as_ref())),
             HistoryItem::Gap { .. } => None,
@@ -33,7 +47,10 @@ impl Host {
         Ok(Thread {
             id: thread_id(thread.thread),
             kind: ThreadKind::Pair,
-            title: contact.as_ref().map(|contact| shown(contact).to_owned()).unwrap_or_default(),
+            title: contact
+                .as_ref()
+                .map(|contact| shown(contact).to_owned())
+                .unwrap_or_default(),
             contact: thread.contact.map(contact_id),
             unread: thread.unread,
             muted: contact.as_ref().is_some_and(|contact| contact.muted),
@@ -43,18 +60,46 @@ impl Host {
     }
 
     /// Threads come newest first; a page goes on behind as many as were shown, since their order moves as people write.
-    fn thread_page(&self, persona: &PersonaName, page: &PageQuery) -> Result<List<Thread>, HostError> {
-        let shown_before = page.after.as_deref().map(after_number).transpose()?.unwrap_or(0);
+    fn thread_page(
+        &self,
+        persona: &PersonaName,
+        page: &PageQuery,
+    ) -> Result<List<Thread>, HostError> {
+        let shown_before = page
+            .after
+            .as_deref()
+            .map(after_number)
+            .transpose()?
+            .unwrap_or(0);
         let all = query::threads(&self.view(), self.persona(persona)?).map_err(unreadable)?;
-        let (skip, limit) = (usize::try_from(shown_before).unwrap_or(usize::MAX), usize::try_from(page.limit()).unwrap_or(usize::MAX));
+        let (skip, limit) = (
+            usize::try_from(shown_before).unwrap_or(usize::MAX),
+            usize::try_from(page.limit()).unwrap_or(usize::MAX),
+        );
         let has_more = all.len() > skip.saturating_add(limit);
-        let data = all.into_iter().skip(skip).take(limit).map(|thread| self.thread_dto(thread)).collect::<Result<Vec<_>, _>>()?;
-        Ok(List { data, has_more, next: has_more.then(|| (skip + limit).to_string()) })
+        let data = all
+            .into_iter()
+            .skip(skip)
+            .take(limit)
+            .map(|thread| self.thread_dto(thread))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(List {
+            data,
+            has_more,
+            next: has_more.then(|| (skip + limit).to_string()),
+        })
     }
 
-    fn message_page(&self, persona: &PersonaName, thread: &ThreadId, from: &MessagesFrom, limit: u32) -> Result<MessagePage, HostError> {
+    fn message_page(
+        &self,
+        persona: &PersonaName,
+        thread: &ThreadId,
+        from: &MessagesFrom,
+        limit: u32,
+    ) -> Result<MessagePage, HostError> {
         let known = self.thread_view(persona, thread)?;
-        let in_thread = |id: &MessageId| message_at(id).and_then(|at| self.of_thread(&known, id, at));
+        let in_thread =
+            |id: &MessageId| message_at(id).and_then(|at| self.of_thread(&known, id, at));
         let from = match from {
             MessagesFrom::Newest => From::Newest,
             MessagesFrom::Start => From::Start,
@@ -64,24 +109,55 @@ impl Host {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let page = query::history(&self.view(), known.thread, from, limit).map_err(unreadable)?;
         let page = page.ok_or_else(|| missing("message", &"to go on from"))?;
-        let contact = known.contact.map(|contact| query::contact(&self.view(), contact)).transpose().map_err(unreadable)?.flatten();
+        let contact = known
+            .contact
+            .map(|contact| query::contact(&self.view(), contact))
+            .transpose()
+            .map_err(unreadable)?
+            .flatten();
         Ok(self.page_dto(page, from, contact.as_ref()))
     }
 
     /// An id of another thread names nothing in this one.
-    fn of_thread(&self, thread: &ThreadView, id: &MessageId, at: MessageAt) -> Result<MessageAt, HostError> {
-        if at.thread == thread.thread { Ok(at) } else { Err(missing("message", id)) }
+    fn of_thread(
+        &self,
+        thread: &ThreadView,
+        id: &MessageId,
+        at: MessageAt,
+    ) -> Result<MessageAt, HostError> {
+        if at.thread == thread.thread {
+            Ok(at)
+        } else {
+            Err(missing("message", id))
+        }
     }
 
-    fn one_message(&self, persona: &PersonaName, thread: &ThreadId, message: &MessageId) -> Result<Message, HostError> {
+    fn one_message(
+        &self,
+        persona: &PersonaName,
+        thread: &ThreadId,
+        message: &MessageId,
+    ) -> Result<Message, HostError> {
         let known = self.thread_view(persona, thread)?;
         let at = self.of_thread(&known, message, message_at(message)?)?;
         self.message_of(&known, at, message)
     }
 
-    fn message_of(&self, thread: &ThreadView, at: MessageAt, id: &impl ToString) -> Result<Message, HostError> {
-        let contact = thread.contact.map(|contact| query::contact(&self.view(), contact)).transpose().map_err(unreadable)?.flatten();
-        let found = query::message(&self.view(), at).map_err(unreadable)?.ok_or_else(|| missing("message", id))?;
+    fn message_of(
+        &self,
+        thread: &ThreadView,
+        at: MessageAt,
+        id: &impl ToString,
+    ) -> Result<Message, HostError> {
+        let contact = thread
+            .contact
+            .map(|contact| query::contact(&self.view(), contact))
+            .transpose()
+            .map_err(unreadable)?
+            .flatten();
+        let found = query::message(&self.view(), at)
+            .map_err(unreadable)?
+            .ok_or_else(|| missing("message", id))?;
         Ok(self.message_dto(found, contact.as_ref()))
     }
 
@@ -99,10 +175,25 @@ impl Host {
             let at = self.of_thread(&known, reply_to, message_at(reply_to)?)?;
             body.header.reply_to = Some(super::messages::wire_id(&known, at));
         }
-        let command = Command::Send { thread: known.thread, lane: Lane::Service, messages: vec![Outgoing { body }] };
+        let command = Command::Send {
+            thread: known.thread,
+            lane: Lane::Service,
+            messages: vec![Outgoing { body }],
+        };
         match self.ask(known.persona, command, once).await? {
-            Done::Sent { thread, author, lane, from, to: _ } => {
-                let at = MessageAt { thread, author, lane, sequence: from };
+            Done::Sent {
+                thread,
+                author,
+                lane,
+                from,
+                to: _,
+            } => {
+                let at = MessageAt {
+                    thread,
+                    author,
+                    lane,
+                    sequence: from,
+                };
                 Ok(Written::now(self.message_of(&known, at, &"just sent")?))
             }
             other => Err(unexpected(&other)),
@@ -147,41 +238,103 @@ impl ThreadHost for Host {
     }
 
     fn thread(&self, persona: PersonaName, thread: ThreadId) -> Answer<'_, Thread> {
-        at_once(self.thread_view(&persona, &thread).and_then(|known| self.thread_dto(known)))
+        at_once(
+            self.thread_view(&persona, &thread)
+                .and_then(|known| self.thread_dto(known)),
+        )
     }
 
     fn delete_thread(&self, persona: PersonaName, thread: ThreadId) -> Answer<'_, ()> {
         Box::pin(async move {
             let known = self.thread_view(&persona, &thread)?;
-            self.ask(known.persona, Command::DeleteThread { thread: known.thread }, None).await.map(|_| ())
+            self.ask(
+                known.persona,
+                Command::DeleteThread {
+                    thread: known.thread,
+                },
+                None,
+            )
+            .await
+            .map(|_| ())
         })
     }
 
-    fn messages(&self, persona: PersonaName, thread: ThreadId, from: MessagesFrom, limit: u32) -> Answer<'_, MessagePage> {
+    fn messages(
+        &self,
+        persona: PersonaName,
+        thread: ThreadId,
+        from: MessagesFrom,
+        limit: u32,
+    ) -> Answer<'_, MessagePage> {
         at_once(self.message_page(&persona, &thread, &from, limit))
     }
 
-    fn send(&self, persona: PersonaName, thread: ThreadId, new: NewMessage, once: Option<Idempotency>) -> Answer<'_, Written<Message>> {
+    fn send(
+        &self,
+        persona: PersonaName,
+        thread: ThreadId,
+        new: NewMessage,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Message>> {
         Box::pin(self.send_text(persona, thread, new, once))
     }
 
-    fn message(&self, persona: PersonaName, thread: ThreadId, message: MessageId) -> Answer<'_, Message> {
+    fn message(
+        &self,
+        persona: PersonaName,
+        thread: ThreadId,
+        message: MessageId,
+    ) -> Answer<'_, Message> {
         at_once(self.one_message(&persona, &thread, &message))
     }
 
-    fn edit(&self, persona: PersonaName, thread: ThreadId, message: MessageId, edit: MessageEdit) -> Answer<'_, Message> {
-        Box::pin(self.change_message(persona, thread, message, move |message| Command::Edit { message, text: edit.text }))
+    fn edit(
+        &self,
+        persona: PersonaName,
+        thread: ThreadId,
+        message: MessageId,
+        edit: MessageEdit,
+    ) -> Answer<'_, Message> {
+        Box::pin(
+            self.change_message(persona, thread, message, move |message| Command::Edit {
+                message,
+                text: edit.text,
+            }),
+        )
     }
 
-    fn erase(&self, persona: PersonaName, thread: ThreadId, message: MessageId) -> Answer<'_, Message> {
-        Box::pin(self.change_message(persona, thread, message, |message| Command::Erase { message }))
+    fn erase(
+        &self,
+        persona: PersonaName,
+        thread: ThreadId,
+        message: MessageId,
+    ) -> Answer<'_, Message> {
+        Box::pin(
+            self.change_message(persona, thread, message, |message| Command::Erase {
+                message,
+            }),
+        )
     }
 
-    fn mark_read(&self, persona: PersonaName, thread: ThreadId, up_to: MessageId, once: Option<Idempotency>) -> Answer<'_, Written<Thread>> {
+    fn mark_read(
+        &self,
+        persona: PersonaName,
+        thread: ThreadId,
+        up_to: MessageId,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Thread>> {
         Box::pin(async move {
             let known = self.thread_view(&persona, &thread)?;
             let at = self.of_thread(&known, &up_to, message_at(&up_to)?)?;
-            self.ask(known.persona, Command::MarkRead { thread: known.thread, up_to: Some(at) }, once).await?;
+            self.ask(
+                known.persona,
+                Command::MarkRead {
+                    thread: known.thread,
+                    up_to: Some(at),
+                },
+                once,
+            )
+            .await?;
             let known = self.thread_view(&persona, &thread)?;
             self.thread_dto(known).map(Written::now)
         })

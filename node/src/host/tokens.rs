@@ -16,14 +16,19 @@ const NOTE: &str = "tokens";
 const TOKENS_MAX: usize = 500;
 
 impl Host {
-    async fn change_tokens(&self, change: impl FnOnce(&mut Vec<TokenRecord>) -> Result<(), HostError>) -> Result<(), HostError> {
+    async fn change_tokens(
+        &self,
+        change: impl FnOnce(&mut Vec<TokenRecord>) -> Result<(), HostError>,
+    ) -> Result<(), HostError> {
         let _one_at_a_time = self.node.inner.notes.lock().await;
         let mut records = load(&self.node.inner.core)?;
         change(&mut records)?;
         let bytes = serde_json::to_vec(&records).expect("tokens always turn into JSON");
         let core = std::sync::Arc::clone(&self.node.inner.core);
         let written = tokio::task::spawn_blocking(move || core.put_note(NOTE, &bytes)).await;
-        written.map_err(|error| HostError::Internal(error.to_string()))?.map_err(|error| self.unwritable(error.to_string()))
+        written
+            .map_err(|error| HostError::Internal(error.to_string()))?
+            .map_err(|error| self.unwritable(error.to_string()))
     }
 }
 
@@ -36,7 +41,9 @@ impl TokenHost for Host {
         Box::pin(self.change_tokens(move |records| {
             records.retain(|known| known.id != record.id);
             if records.len() >= TOKENS_MAX {
-                return Err(HostError::Conflict(format!("there are {TOKENS_MAX} tokens already")));
+                return Err(HostError::Conflict(format!(
+                    "there are {TOKENS_MAX} tokens already"
+                )));
             }
             records.push(record);
             Ok(())
@@ -62,9 +69,12 @@ impl TokenHost for Host {
 }
 
 fn load(core: &Core) -> Result<Vec<TokenRecord>, HostError> {
-    let bytes = core.note(NOTE).map_err(|error| HostError::Internal(error.to_string()))?;
+    let bytes = core
+        .note(NOTE)
+        .map_err(|error| HostError::Internal(error.to_string()))?;
     match bytes {
         None => Ok(Vec::new()),
-        Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| HostError::Internal(format!("the tokens: {error}"))),
+        Some(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| HostError::Internal(format!("the tokens: {error}"))),
     }
 }

@@ -71,7 +71,14 @@ impl NodeBuilder {
     /// A node in `home`, unlocked by a key file, listening on every interface on ports the system chooses.
     pub fn new(home: Home) -> Self {
         let (unlock, options) = (Unlock::KeyFile, OpenOptions::default());
-        Self { home, unlock, listen: None, options, offline: false, create: false }
+        Self {
+            home,
+            unlock,
+            listen: None,
+            options,
+            offline: false,
+            create: false,
+        }
     }
 
     /// How the store is unlocked, or locked when it is made now. If left unset: [`Unlock::KeyFile`].
@@ -114,29 +121,58 @@ impl NodeBuilder {
         self.check_home()?;
         let mut rng = ChaCha20Rng::from_seed(random()?);
         let store = {
-            let (folder, unlock, options) = (self.home.store(), self.unlock.clone(), self.options.clone());
+            let (folder, unlock, options) =
+                (self.home.store(), self.unlock.clone(), self.options.clone());
             let mut store_rng = ChaCha20Rng::from_rng(&mut rng);
             // Argon2 and opening sled take up to seconds; the runtime has other things to do.
-            let opened = tokio::task::spawn_blocking(move || Store::open(&folder, &unlock.access(), &options, &mut store_rng));
+            let opened = tokio::task::spawn_blocking(move || {
+                Store::open(&folder, &unlock.access(), &options, &mut store_rng)
+            });
             opened.await.map_err(|_| StartError::NoRuntime)??
         };
         let core = store.core();
         let names = Names::load(&core)?;
         let (driver, jobs) = DriverHandle::new();
         let (net, events) = self.start_net().await?.unzip();
-        let relays = (!self.offline)
-            .then(|| RelayCalls::new(RelayNet::start(RelayNetConfig::default()), driver.clone(), runtime.clone()));
+        let relays = (!self.offline).then(|| {
+            RelayCalls::new(
+                RelayNet::start(RelayNetConfig::default()),
+                driver.clone(),
+                runtime.clone(),
+            )
+        });
         let peers = Arc::new(Mutex::new(BTreeSet::new()));
-        let (newest, newest_event) = watch::channel(comptoir_engine::query::newest_event(&core.committed()).unwrap_or(0));
-        let carriers = Arc::new(Carriers::new(net.clone(), relays, Arc::clone(&peers), driver.clone(), newest));
+        let (newest, newest_event) =
+            watch::channel(comptoir_engine::query::newest_event(&core.committed()).unwrap_or(0));
+        let carriers = Arc::new(Carriers::new(
+            net.clone(),
+            relays,
+            Arc::clone(&peers),
+            driver.clone(),
+            newest,
+        ));
         let clock = Clock::new(random()?);
         let engine = core.stats()?.engine;
-        let machine = Driver::open(Config::default(), store, Arc::clone(&carriers), clock, rng, runtime.clone(), jobs)?;
-        let endpoint = net.as_ref().map(endpoint_of).filter(|endpoint| !endpoint.addresses.is_empty());
+        let machine = Driver::open(
+            Config::default(),
+            store,
+            Arc::clone(&carriers),
+            clock,
+            rng,
+            runtime.clone(),
+            jobs,
+        )?;
+        let endpoint = net
+            .as_ref()
+            .map(endpoint_of)
+            .filter(|endpoint| !endpoint.addresses.is_empty());
         std::thread::Builder::new()
             .name("driver".into())
             .spawn(move || machine.run(endpoint))
-            .map_err(|source| StartError::File { what: "the driver's thread".into(), source })?;
+            .map_err(|source| StartError::File {
+                what: "the driver's thread".into(),
+                source,
+            })?;
         if let Some(events) = events {
             runtime.spawn(pump(events, driver.clone(), Arc::clone(&peers)));
         }
@@ -154,11 +190,16 @@ impl NodeBuilder {
             engine,
             started_ms: wall_ms(),
         };
-        Ok(Node { inner: Arc::new(inner) })
+        Ok(Node {
+            inner: Arc::new(inner),
+        })
     }
 
     fn check_home(&self) -> Result<(), StartError> {
-        let file = |source| StartError::File { what: self.home.dir().display().to_string(), source };
+        let file = |source| StartError::File {
+            what: self.home.dir().display().to_string(),
+            source,
+        };
         match (self.home.store().exists(), self.create) {
             (true, _) => Ok(()),
             (false, true) => self.home.create().map_err(file),
@@ -173,7 +214,10 @@ impl NodeBuilder {
         let fresh = random()?;
         let path = self.home.endpoint_key();
         let seed = secret_file(&path, || fresh);
-        let seed = seed.map_err(|source| StartError::File { what: path.display().to_string(), source })?;
+        let seed = seed.map_err(|source| StartError::File {
+            what: path.display().to_string(),
+            source,
+        })?;
         let config = match &self.listen {
             Some(addresses) => NetConfig::new(Seed::new(seed), addresses.clone()),
             None => NetConfig::everywhere(Seed::new(seed), 0),
@@ -183,13 +227,22 @@ impl NodeBuilder {
 }
 
 fn endpoint_of(net: &NetHandle) -> Endpoint {
-    Endpoint { key: net.local_key(), addresses: worth_telling(&net.listen_addresses()) }
+    Endpoint {
+        key: net.local_key(),
+        addresses: worth_telling(&net.listen_addresses()),
+    }
 }
 
 /// Carries what happens on the network to the driver. Waits while the driver's queue is full; then the network's own
 /// queue fills and peers are read more slowly.
-async fn pump(mut events: mpsc::Receiver<NetEvent>, driver: DriverHandle, peers: Arc<Mutex<BTreeSet<PeerKey>>>) {
-    let with_peers = |change: &dyn Fn(&mut BTreeSet<PeerKey>)| change(&mut peers.lock().unwrap_or_else(PoisonError::into_inner));
+async fn pump(
+    mut events: mpsc::Receiver<NetEvent>,
+    driver: DriverHandle,
+    peers: Arc<Mutex<BTreeSet<PeerKey>>>,
+) {
+    let with_peers = |change: &dyn Fn(&mut BTreeSet<PeerKey>)| {
+        change(&mut peers.lock().unwrap_or_else(PoisonError::into_inner))
+    };
     while let Some(event) = events.recv().await {
         let input = match event {
             NetEvent::PeerConnected { peer } => {

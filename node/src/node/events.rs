@@ -23,7 +23,12 @@ pub struct EventStream {
 impl EventStream {
     pub(super) fn new(node: Node, after: u64) -> Self {
         let newest = node.inner.newest_event.clone();
-        Self { node, newest, after, ready: VecDeque::new() }
+        Self {
+            node,
+            newest,
+            after,
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next event and its number; `None` once the node is shut down. Cancel-safe.
@@ -38,7 +43,8 @@ impl EventStream {
             }
             // Marked as seen before reading: what is written while we read wakes us again.
             self.newest.borrow_and_update();
-            self.ready.extend(query::events(&self.node.committed(), self.after, PAGE)?);
+            self.ready
+                .extend(query::events(&self.node.committed(), self.after, PAGE)?);
             if self.ready.is_empty() && self.newest.changed().await.is_err() {
                 return Ok(None);
             }

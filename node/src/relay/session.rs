@@ -19,7 +19,9 @@ const UNDER_WAY_MAX: usize = 128;
 
 /// Says the challenge, then answers requests until the stream ends. Requests run side by side: answers carry their ids.
 pub(super) async fn serve(mut stream: RelayStream, number: u64, shared: Arc<Shared>) {
-    let Ok(challenge) = crate::random::<32>() else { return };
+    let Ok(challenge) = crate::random::<32>() else {
+        return;
+    };
     let sender = stream.sender();
     say(&sender, 0, RelayAnswer::Challenge(challenge));
     let slots = Arc::new(tokio::sync::Semaphore::new(UNDER_WAY_MAX));
@@ -32,8 +34,15 @@ pub(super) async fn serve(mut stream: RelayStream, number: u64, shared: Arc<Shar
                 break;
             }
         };
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-        let session = Session { number, challenge, sender: sender.clone(), shared: Arc::clone(&shared) };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            break;
+        };
+        let session = Session {
+            number,
+            challenge,
+            sender: sender.clone(),
+            shared: Arc::clone(&shared),
+        };
         session.take(&frame, slot);
     }
     shared.forget(number);
@@ -52,8 +61,19 @@ impl Session {
         let request = match SignedRequest::from_bytes(frame) {
             Ok(request) => request,
             Err(error) => {
-                let code = if error.needs_newer() { ErrorCode::NeedsNewer } else { ErrorCode::Malformed };
-                return say(&self.sender, 0, RelayAnswer::Error { code, text: error.to_string() });
+                let code = if error.needs_newer() {
+                    ErrorCode::NeedsNewer
+                } else {
+                    ErrorCode::Malformed
+                };
+                return say(
+                    &self.sender,
+                    0,
+                    RelayAnswer::Error {
+                        code,
+                        text: error.to_string(),
+                    },
+                );
             }
         };
         let now = self.shared.clock.now();
@@ -69,7 +89,11 @@ impl Session {
     }
 
     fn submit(self, incoming: Incoming, slot: Option<OwnedSemaphorePermit>) {
-        let (shared, sender, id) = (Arc::clone(&self.shared), self.sender.clone(), incoming.request_id());
+        let (shared, sender, id) = (
+            Arc::clone(&self.shared),
+            self.sender.clone(),
+            incoming.request_id(),
+        );
         let again = incoming.clone();
         let runtime = tokio::runtime::Handle::current();
         let done = move |outcome: Result<Done, MailboxError>| match outcome {
@@ -93,14 +117,25 @@ impl Session {
             }
             Err(error) => say(&self.sender, id, unavailable(&error)),
         };
-        if let Err(error) = shared.writer.submit(incoming, shared.clock.now(), Box::new(done)) {
+        if let Err(error) = shared
+            .writer
+            .submit(incoming, shared.clock.now(), Box::new(done))
+        {
             say(&sender, id, unavailable(&error));
         }
     }
 
     /// Waits for news in a box or the end of the time, then asks again for what is there.
-    async fn wait(self, incoming: Incoming, rid: Rid, news: Arc<Notify>, until_mono_ms: u64, slot: Option<OwnedSemaphorePermit>) {
-        let pause = Duration::from_millis(until_mono_ms.saturating_sub(self.shared.clock.now().mono_ms));
+    async fn wait(
+        self,
+        incoming: Incoming,
+        rid: Rid,
+        news: Arc<Notify>,
+        until_mono_ms: u64,
+        slot: Option<OwnedSemaphorePermit>,
+    ) {
+        let pause =
+            Duration::from_millis(until_mono_ms.saturating_sub(self.shared.clock.now().mono_ms));
         let _ = tokio::time::timeout(pause, news.notified()).await;
         self.shared.stop_waiting(rid, &news);
         self.submit(incoming.without_wait(), slot);
@@ -111,8 +146,13 @@ impl Session {
 fn unavailable(error: &MailboxError) -> RelayAnswer {
     tracing::warn!(%error, "a request could not be served");
     match error {
-        MailboxError::Busy { .. } => RelayAnswer::Rate { retry_after_ms: 200 },
-        _ => RelayAnswer::Error { code: ErrorCode::Storage, text: "the relay cannot store anything now".to_owned() },
+        MailboxError::Busy { .. } => RelayAnswer::Rate {
+            retry_after_ms: 200,
+        },
+        _ => RelayAnswer::Error {
+            code: ErrorCode::Storage,
+            text: "the relay cannot store anything now".to_owned(),
+        },
     }
 }
 

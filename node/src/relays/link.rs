@@ -49,7 +49,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(relay: RelayKey, net: RelayNet, driver: DriverHandle, orders: mpsc::UnboundedReceiver<Order>) -> Self {
+    pub(super) fn new(
+        relay: RelayKey,
+        net: RelayNet,
+        driver: DriverHandle,
+        orders: mpsc::UnboundedReceiver<Order>,
+    ) -> Self {
         Self {
             relay,
             net,
@@ -66,7 +71,9 @@ impl Link {
 
     /// Serves calls until nobody makes any, or the node ends.
     pub(super) async fn run(mut self) {
-        let Some(Order::Call(first)) = self.orders.recv().await else { return };
+        let Some(Order::Call(first)) = self.orders.recv().await else {
+            return;
+        };
         self.addresses.clone_from(&first.relay.addresses);
         let mut link = match self.net.open(self.relay, self.addresses.clone()) {
             Ok(link) => link,
@@ -115,7 +122,12 @@ impl Link {
     }
 
     async fn send(&mut self, link: &RelayLink, call: RelayCall, challenge: &[u8; 32]) {
-        let RelayCall { relay: _, call, request, signer } = call;
+        let RelayCall {
+            relay: _,
+            call,
+            request,
+            signer,
+        } = call;
         let id = self.next_request;
         self.next_request += 1;
         let extra = match &request {
@@ -123,12 +135,19 @@ impl Link {
             _ => Duration::ZERO,
         };
         let signed = match signer {
-            Some(seed) => SignedRequest::sign(id, &request, &SigningKey::from_bytes(seed.expose()), &self.relay, challenge),
+            Some(seed) => SignedRequest::sign(
+                id,
+                &request,
+                &SigningKey::from_bytes(seed.expose()),
+                &self.relay,
+                challenge,
+            ),
             None => SignedRequest::unsigned(id, &request),
         };
         match link.send(&signed.to_bytes()) {
             Ok(()) => {
-                self.under_way.insert(id, (Instant::now() + ANSWER_WAIT + extra, call));
+                self.under_way
+                    .insert(id, (Instant::now() + ANSWER_WAIT + extra, call));
             }
             Err(_) => unreachable(&self.driver, self.relay, call).await,
         }
@@ -164,20 +183,31 @@ impl Link {
             (0, pushed) => self.say(RelayNews::Pushed(pushed)).await,
             (id, answer) => {
                 if let Some((_, call)) = self.under_way.remove(&id) {
-                    self.say(RelayNews::Answer { call, answer: Ok(answer) }).await;
+                    self.say(RelayNews::Answer {
+                        call,
+                        answer: Ok(answer),
+                    })
+                    .await;
                 }
             }
         }
     }
 
     async fn give_up_late(&mut self, now: Instant) {
-        let late: Vec<u64> = self.under_way.iter().filter(|(_, (until, _))| *until <= now).map(|(id, _)| *id).collect();
+        let late: Vec<u64> = self
+            .under_way
+            .iter()
+            .filter(|(_, (until, _))| *until <= now)
+            .map(|(id, _)| *id)
+            .collect();
         for id in late {
             if let Some((_, call)) = self.under_way.remove(&id) {
                 unreachable(&self.driver, self.relay, call).await;
             }
         }
-        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(|(until, _)| *until <= now);
+        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|(until, _)| *until <= now);
         self.waiting = waiting;
         for (_, call) in late {
             unreachable(&self.driver, self.relay, call.call).await;
@@ -185,14 +215,23 @@ impl Link {
     }
 
     async fn give_up_all(&mut self) {
-        let under_way = std::mem::take(&mut self.under_way).into_values().map(|(_, call)| call);
-        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|(_, call)| call.call);
+        let under_way = std::mem::take(&mut self.under_way)
+            .into_values()
+            .map(|(_, call)| call);
+        let waiting = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .map(|(_, call)| call.call);
         for call in under_way.chain(waiting).collect::<Vec<_>>() {
             unreachable(&self.driver, self.relay, call).await;
         }
     }
 
     async fn say(&self, news: RelayNews) {
-        self.driver.input(Input::Relay { relay: self.relay, news }).await;
+        self.driver
+            .input(Input::Relay {
+                relay: self.relay,
+                news,
+            })
+            .await;
     }
 }

@@ -40,7 +40,8 @@ impl Done {
 
 impl Folder {
     pub(crate) fn new(story: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{story}-{}", std::process::id()));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("cli-{story}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
@@ -52,7 +53,11 @@ impl Folder {
 
     fn command(&self, home: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_comptoir"));
-        command.current_dir(&self.0).arg("--home").arg(home).args(arguments);
+        command
+            .current_dir(&self.0)
+            .arg("--home")
+            .arg(home)
+            .args(arguments);
         command
     }
 
@@ -62,12 +67,21 @@ impl Folder {
 
     pub(crate) fn run_with_stdin(&self, home: &str, arguments: &[&str], stdin: &str) -> Done {
         let mut command = self.command(home, arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         // A command that does not read its stdin may be gone already.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let done = Done { status: output.status.code().unwrap_or(-1), data: text(output.stdout), talk: text(output.stderr) };
+        let done = Done {
+            status: output.status.code().unwrap_or(-1),
+            data: text(output.stdout),
+            talk: text(output.stderr),
+        };
         assert!(!done.talk.contains("panicked"), "{}", done.talk);
         done
     }
@@ -75,10 +89,17 @@ impl Folder {
     /// Starts a daemon and waits for its first line.
     pub(crate) fn background(&self, home: &str, arguments: &[&str]) -> (Background, String) {
         let mut command = self.command(home, arguments);
-        let mut child = command.arg("--exit-with-stdin").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .arg("--exit-with-stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stdin = child.stdin.take();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         assert!(!line.is_empty(), "the daemon did not start");
         (Background(child, stdin), line.trim().to_owned())
     }
