@@ -5,7 +5,6 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use comptoir_kv::{Batch, EngineKind, Options};
 use comptoir_tests::{Person, Relay, binary, section};
 
 use crate::search::{Secret, below, found, ids_of, nothing_below, words};
@@ -196,45 +195,4 @@ fn a_home_that_cannot_be_written_to_is_refused_and_left_alone() {
     let mut alice = Person::of_home(alice.home(), "alice");
     alice.comes_up();
     assert_eq!(alice.status()["state"], "ready");
-}
-
-/// The store's header stands in a row of its own, unsealed: version, kind, schema.
-const HEADER_ROW: [u8; 1] = [0xe0];
-
-#[test]
-fn a_store_of_a_newer_schema_is_refused_and_left_alone() {
-    let world = tempfile::tempdir().unwrap();
-    let mut alice = Person::new(world.path(), "alice");
-    alice.comes_up();
-    let account = alice.must(&["personas"]);
-    alice.goes_down();
-    let change_schema = |by: i8| {
-        let options = Options::new(alice.home().join("store"), EngineKind::Sled);
-        let kv = comptoir_kv::open(&options).unwrap();
-        let mut header = kv.get(&HEADER_ROW).unwrap().unwrap();
-        let schema = u8::try_from(comptoir_store::SCHEMA).unwrap();
-        let place = header
-            .iter()
-            .position(|byte| *byte == schema || *byte == schema + 1)
-            .unwrap();
-        header[place] = header[place].checked_add_signed(by).unwrap();
-        kv.commit(&Batch::from([(HEADER_ROW.to_vec(), Some(header))]))
-            .unwrap();
-        kv.close().unwrap();
-    };
-    change_schema(1);
-    let (status, talk) = fails_to_come_up(Command::new(binary()), alice.home());
-    assert_eq!(status, Some(1), "{talk}");
-    let (found, known) = (comptoir_store::SCHEMA + 1, comptoir_store::SCHEMA);
-    assert!(
-        talk.contains(&format!(
-            "the store has schema {found}, this program knows up to {known}: use the newer version"
-        )),
-        "{talk}"
-    );
-    section("With its own schema it opens as before");
-    change_schema(-1);
-    let mut alice = Person::of_home(alice.home(), "alice");
-    alice.comes_up();
-    assert_eq!(alice.must(&["personas"]), account);
 }

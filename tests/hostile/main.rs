@@ -11,7 +11,7 @@ mod search;
 use std::path::Path;
 use std::process::Output;
 
-use comptoir_tests::{Person, Relay};
+use comptoir_tests::{Person, Relay, wait};
 
 /// Lets two people meet by a link.
 fn meet(inviting: &Person, following: &Person) {
@@ -27,6 +27,12 @@ fn met_through(world: &Path, relay: &Relay, names: [&'static str; 2]) -> (Person
     for person in [&mut one, &mut other] {
         person.comes_up_unreachable();
         person.must(&["relay", "add", relay.link()]);
+    }
+    // An invite needs a box that answers can go to.
+    for person in [&one, &other] {
+        wait("the relay to be up", || {
+            (person.must(&["relay", "list"])[0][0]["state"] == "up").then_some(())
+        });
     }
     meet(&one, &other);
     (one, other)

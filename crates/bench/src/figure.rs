@@ -35,11 +35,6 @@ impl Report {
         }));
     }
 
-    /// Prints a yes as 1, a no as 0.
-    pub(crate) fn yes_no(&mut self, metric: &str, yes: bool) {
-        self.figure(metric, "yes/no", &[if yes { 1.0 } else { 0.0 }]);
-    }
-
     /// Says that there is no figure, and why.
     pub(crate) fn nothing(&mut self, metric: &str, unit: &str, reason: impl Display) {
         let reason = reason.to_string();

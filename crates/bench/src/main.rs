@@ -39,9 +39,6 @@ struct Asked {
     /// Messages of one run.
     #[arg(long, global = true, default_value_t = 50_000)]
     messages: u64,
-    /// How long a suite that watches something may watch it.
-    #[arg(long, global = true, default_value_t = 600)]
-    seconds: u64,
     /// Where homes are made: a folder on a disk. If left unset: beside this program.
     #[arg(long, global = true)]
     folder: Option<PathBuf>,
@@ -107,13 +104,19 @@ fn run(asked: Asked, what: What) -> anyhow::Result<()> {
         What::Relay { home } => return child::relay::run(home),
         What::Probe => return child::probe::run(),
         What::Delivery => suites::delivery::measure,
-        _ => anyhow::bail!("not yet"),
+        What::Mailbox => suites::mailbox::measure,
+        What::Store => suites::absent::store,
+        What::Crypto => suites::absent::crypto,
+        What::Idle => suites::absent::idle,
+        What::Kill => suites::absent::kill,
+        What::Powercut => suites::absent::powercut,
+        What::Sim => suites::absent::sim,
+        What::Scale => suites::absent::scale,
     };
     let Asked {
         json,
         runs,
         messages,
-        seconds,
         folder,
     } = asked;
     let folder = disk::folder(folder)?;
@@ -122,7 +125,6 @@ fn run(asked: Asked, what: What) -> anyhow::Result<()> {
             folder,
             runs: runs.max(1),
             messages: messages.max(1),
-            seconds,
         },
         &mut Report::new(json),
     )

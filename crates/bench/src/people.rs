@@ -44,11 +44,6 @@ impl Process {
         self.read()
     }
 
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Closes its stdin and waits for an orderly end.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         self.stdin = None;

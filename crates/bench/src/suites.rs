@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The suites: what is measured, and against which limits of the machine.
 
+pub(crate) mod absent;
 pub(crate) mod delivery;
 pub(crate) mod limits;
+pub(crate) mod mailbox;
 
 use std::path::PathBuf;
 
@@ -17,8 +19,6 @@ pub(crate) struct Terms {
     pub(crate) runs: usize,
     /// Messages of one run.
     pub(crate) messages: u64,
-    /// How long to watch what is watched.
-    pub(crate) seconds: u64,
 }
 
 impl Terms {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The mailbox: the figures of delivery with every message through a relay, since nobody can dial anybody.
+
+use anyhow::Context as _;
+
+use super::delivery::{Floods, Lones};
+use super::{Terms, limits};
+use crate::figure::Report;
+use crate::people::{Pair, Process, Way};
+
+pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
+    limits::measure(terms, report)?;
+    let (mut floods, mut lones) = (Floods::default(), Lones::default());
+    for run in 0..terms.runs {
+        let folder = terms.fresh()?;
+        let home = folder.path().join("relay");
+        let (relay, first) = Process::start(&["relay", home.to_str().context("a path in UTF-8")?])?;
+        let link = first["link"].as_str().context("a relay says its link")?;
+        let mut pair = Pair::meet(folder.path(), Way::Relay(link))?;
+        lones.take(&mut pair, &format!("lone-{run}"))?;
+        floods.take(&mut pair, &format!("flood-{run}"), terms.messages)?;
+        pair.finish()?;
+        relay.finish()?;
+    }
+    floods.report("mailbox", report);
+    lones.report("mailbox", report);
+    let reason = "measured by cargo run --release -p comptoir-mailbox --example put_rate -- FOLDER";
+    report.nothing("mailbox.put_rate", "1/s", reason);
+    report.nothing("mailbox.fetch_rate", "1/s", reason);
+    Ok(())
+}
