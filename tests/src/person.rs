@@ -271,6 +271,22 @@ impl Person {
             .to_owned()
     }
 
+    /// Takes a relay into use and waits until it answers: an invite made before has nowhere to lead.
+    pub fn uses(&self, relay: &crate::Relay) {
+        self.must(&["relay", "add", relay.link()]);
+        wait(&format!("{} to have boxes at a relay", self.name), || {
+            let relays = self.must(&["relay", "list"]);
+            let of_it = relays[0]
+                .as_array()?
+                .iter()
+                .find(|known| known["state"] == "up")?;
+            of_it["boxes"]
+                .as_u64()
+                .filter(|boxes| *boxes > 0)
+                .map(|_| ())
+        });
+    }
+
     /// Follows a link.
     pub fn follows(&self, link: &str) {
         self.must_with_stdin(&["add", "-"], link);

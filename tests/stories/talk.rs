@@ -47,8 +47,8 @@ fn what_was_said_to_somebody_offline_arrives_through_a_relay() {
     );
     alice.comes_up_unreachable();
     bob.comes_up_unreachable();
-    alice.must(&["relay", "add", relay.link()]);
-    bob.must(&["relay", "add", relay.link()]);
+    alice.uses(&relay);
+    bob.uses(&relay);
     section("They meet through the relay alone");
     let link = alice.invites();
     bob.follows(&link);

@@ -38,6 +38,12 @@ const BOX_WAIT_MS: u64 = 5_000;
 const PUZZLE_STEPS_MAX: u64 = 1 << 22;
 
 impl Turn<'_> {
+    /// Whether an invite's token is past its time. One that is forged is the door's to refuse.
+    fn is_expired(&self, token: Option<&Signed<InviteToken>>) -> bool {
+        let token = token.and_then(|token| token.clone().verify().ok());
+        token.is_some_and(|token| token.not_after_ms <= self.now.wall_ms)
+    }
+
     /// `Command::Add`.
     pub(crate) fn on_add(
         &mut self,
@@ -58,6 +64,12 @@ impl Turn<'_> {
         };
         let account = match &link {
             InviteLink::Full(invitation) => match invitation.bundle.verify(self.now.wall_ms) {
+                // The door would refuse it without a word, and the newcomer would wait for nothing.
+                Ok(_) if self.is_expired(invitation.token.as_ref()) => {
+                    return Ok(Err(Refusal::BadLink {
+                        why: "the invite has expired; ask for a new one".to_owned(),
+                    }));
+                }
                 Ok(verified) => verified.keys.account(),
                 Err(error) => {
                     return Ok(Err(Refusal::BadLink {

@@ -253,7 +253,7 @@ pub(crate) struct Invite {
     #[arg(long = "ref")]
     pub(crate) reference: bool,
     /// How long it lives.
-    #[arg(long, value_name = "DAYS", default_value_t = 7)]
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) days: u32,
     /// How many people may use it.
     #[arg(long, default_value_t = 1)]

@@ -162,7 +162,7 @@ fn an_invite_works_as_often_as_it_says_and_not_after_it_was_revoked() {
 
 #[test]
 fn an_expired_invite_opens_nothing() {
-    let mut world = World::new(&["Alice", "Bob"]);
+    let mut world = World::new(&["Alice", "Bob", "Carol"]);
     let Ok(Answer::Invite { link, .. }) = world.ask(
         0,
         Command::Invite {
@@ -173,10 +173,26 @@ fn an_expired_invite_opens_nothing() {
     ) else {
         panic!("no invite")
     };
-    world.pass(61_000);
+    world.go_offline(0);
     world.add(1, &link);
-    world.pass(1_000);
-    assert!(requests(&world, 0).is_empty());
+    world.pass(61_000);
+    world.go_online(0);
+    world.pass(120_000);
+    assert!(
+        requests(&world, 0).is_empty(),
+        "Bob asked in time and was heard too late"
+    );
+    let late = world.ask(
+        2,
+        Command::Add {
+            link,
+            reason: String::new(),
+        },
+    );
+    assert!(
+        matches!(late, Err(Refusal::BadLink { .. })),
+        "Carol hears at once: {late:?}"
+    );
 }
 
 #[test]
