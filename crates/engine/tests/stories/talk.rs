@@ -3,6 +3,9 @@
 
 use comptoir_engine::*;
 
+use comptoir_protocol::codec::Wire;
+use comptoir_protocol::frame::PeerFrame;
+
 use crate::world::World;
 
 #[test]
@@ -65,4 +68,27 @@ fn bob_is_away_and_alice_writes_through_a_relay() {
         "everything is acknowledged"
     );
     assert!(world.relays[0].acks > 0);
+}
+
+#[test]
+fn acknowledgements_go_at_most_once_a_second() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.befriend();
+    let mut sent_at = Vec::new();
+    let mut seen = world.wire.len();
+    for line in 0..80 {
+        world.say(0, &format!("line {line}"));
+        world.pass(100);
+        for (from, _, bytes) in &world.wire[seen..] {
+            if *from == 1 && matches!(PeerFrame::from_bytes(bytes), Ok(PeerFrame::Acknowledge(_))) {
+                sent_at.push(world.now_ms);
+            }
+        }
+        seen = world.wire.len();
+    }
+    // Eight seconds of talk; a look every 100 ms blurs each date by as much.
+    assert!(sent_at.len() >= 4, "Bob says what he has: {sent_at:?}");
+    for pair in sent_at.windows(2) {
+        assert!(pair[1] - pair[0] >= 900, "{sent_at:?}");
+    }
 }
