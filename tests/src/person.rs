@@ -264,11 +264,12 @@ impl Person {
 
     /// An invite link.
     pub fn invites(&self) -> String {
-        let made = self.must(&["invite"]);
-        made[0]["link"]
-            .as_str()
-            .expect("an invite has a link")
-            .to_owned()
+        wait(&format!("an invite of {}", self.name), || {
+            // Refused with status 6 until there is a way for anybody to answer.
+            let made = self.run(&["invite"]);
+            let made: Value = serde_json::from_slice(&made.stdout).ok()?;
+            made["link"].as_str().map(str::to_owned)
+        })
     }
 
     /// Takes a relay into use and waits until it answers: an invite made before has nowhere to lead.
