@@ -68,6 +68,9 @@ impl SledEngine {
             Err(error) if restore_conf(folder)? => {
                 open_database(folder, cache_bytes).map_err(|_| error)?
             }
+            Err(error @ KvError::Corrupt(_)) if set_snapshots_aside(folder)? => {
+                open_database(folder, cache_bytes).map_err(|_| error)?
+            }
             other => other?,
         };
         let log_path = folder.join(LOG_FILE);
@@ -214,6 +217,25 @@ fn restore_conf(folder: &Path) -> Result<bool, KvError> {
     }
     write_conf(folder, CONF_FILE, &copy)?;
     Ok(true)
+}
+
+/// Takes sled's snapshots out of its way; says whether there were any.
+///
+/// A snapshot is written now and then by a thread of sled's own, and a power cut may leave one half written under its
+/// final name; sled then refuses to open, although a snapshot only spares it reading the log from the start. Should the
+/// log not hold everything after all, the watermark above says how many commits are lost.
+fn set_snapshots_aside(folder: &Path) -> Result<bool, KvError> {
+    let failed = |error| KvError::from_io("setting a damaged snapshot aside", folder, error);
+    let mut any = false;
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if let Some(snapshot) = name.to_str().filter(|name| name.starts_with("snap.")) {
+            let aside = folder.join(format!("damaged.{snapshot}"));
+            fs::rename(folder.join(snapshot), aside).map_err(failed)?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// Makes `conf` durable and keeps a copy of it. It is written once, when the database is made, and never changes.
