@@ -38,6 +38,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
     use super::*;
 
+    ///
     #[test]
     fn an_answer_stands_after_what_its_author_had_seen() {
         let (alice, bob) = (DeviceId([1; 32]), DeviceId([2; 32]));

@@ -29,6 +29,7 @@ pub fn shown_ms(sender_wall_ms: u64, received_wall_ms: u64) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+    ///
     #[test]
     fn a_clock_in_the_future_is_clamped_and_one_in_the_past_is_shown() {
         assert_eq!(super::shown_ms(1_000, 5_000), 1_000);

@@ -160,6 +160,7 @@ mod tests {
         assert_eq!(account.keys.root(), phrase.root(0).public());
     }
 
+    ///
     #[test]
     fn after_a_rotation_the_account_is_the_same_and_the_stolen_list_key_is_worth_nothing() {
         let mut rng = rng(2);
@@ -179,6 +180,7 @@ mod tests {
         );
     }
 
+    ///
     #[test]
     fn a_phrase_rotates_its_own_account_only() {
         let mut rng = rng(3);
@@ -188,6 +190,7 @@ mod tests {
         assert!(matches!(refused, RotateError::OtherPhrase));
     }
 
+    ///
     #[test]
     fn rotations_end_with_a_sentence() {
         let mut rng = rng(4);

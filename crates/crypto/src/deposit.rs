@@ -101,11 +101,13 @@ mod tests {
     const RELAY: RelayKey = RelayKey([3; 32]);
     const OTHER_RELAY: RelayKey = RelayKey([4; 32]);
 
+    ///
     #[test]
     fn the_same_parcel_twice_is_the_same_bytes() {
         assert_eq!(seal(&BOX, &RELAY, b"parcel"), seal(&BOX, &RELAY, b"parcel"));
     }
 
+    ///
     #[test]
     fn boxes_and_relays_hold_unlike_bytes() {
         let deposits = [
@@ -123,6 +125,7 @@ mod tests {
         }
     }
 
+    ///
     #[test]
     fn a_deposit_opens_where_it_was_put_and_nowhere_else() {
         let (mid, blob) = seal(&BOX, &RELAY, b"parcel");
@@ -142,6 +145,7 @@ mod tests {
         );
     }
 
+    ///
     #[test]
     fn a_nonce_of_the_writers_choice_is_refused() {
         let (mid, _) = seal(&BOX, &RELAY, b"parcel");

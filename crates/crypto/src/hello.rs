@@ -93,6 +93,7 @@ mod tests {
         StepSeed::from_bytes([number; 32])
     }
 
+    ///
     #[test]
     fn the_owner_of_the_door_opens_and_nobody_else() {
         let sealed = seal(&key(1).public(), 7, b"hello", seed(2)).unwrap();
@@ -121,6 +122,7 @@ mod tests {
         }
     }
 
+    ///
     #[test]
     fn what_is_too_long_is_refused_on_both_sides() {
         let long = vec![0; HELLO_PLAIN_BYTES_MAX + 1];

@@ -133,6 +133,7 @@ mod tests {
         Keypair::generate_ed25519().public().to_peer_id()
     }
 
+    ///
     #[test]
     fn a_key_and_its_name_turn_into_each_other() {
         let peer = some_peer();

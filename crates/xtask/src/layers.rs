@@ -179,6 +179,7 @@ mod tests {
         }
     }
 
+    ///
     #[test]
     fn far_left_is_allowed_and_right_is_not() {
         let allowed = closure(LEFT_OF);

@@ -24,6 +24,7 @@ fn entry(author: u8, lane: Lane) -> AckEntry {
     }
 }
 
+///
 #[test]
 fn each_author_and_lane_is_named_once_and_ascending() {
     assert!(reread(vec![]).is_ok());
@@ -39,6 +40,7 @@ fn each_author_and_lane_is_named_once_and_ascending() {
     assert!(reread(vec![entry(2, Lane::Service), entry(1, Lane::Service)]).is_err());
 }
 
+///
 #[test]
 fn entries_and_ranges_are_bounded() {
     let many = (0..=ACK_ENTRIES_MAX as u64).map(|number| {

@@ -8,6 +8,7 @@ use crate::id::{DeviceId, Lane, ThreadId};
 use crate::limits::TEXT_BYTES_MAX;
 use crate::samples::{newer_kinds, newer_message, public, weather_bytes};
 
+///
 /// The story of kind 9999: it arrives from a newer build, is shown, answered, kept, and read after the upgrade.
 #[test]
 fn a_kind_of_a_newer_build_shows_its_fallback_is_answered_and_decodes_after_the_upgrade() {
@@ -66,6 +67,7 @@ fn message(kind: u32, header: &[u8], content: &[u8]) -> Message {
     Message { kind, body }
 }
 
+///
 #[test]
 fn a_critical_field_of_a_newer_build_in_header_or_content_keeps_the_message_unread() {
     let header = BodyHeader::default().to_bytes();
@@ -109,6 +111,7 @@ fn a_critical_field_of_a_newer_build_in_header_or_content_keeps_the_message_unre
     ));
 }
 
+///
 #[test]
 fn a_damaged_body_is_an_error_and_not_an_unknown_kind() {
     let header = BodyHeader::default().to_bytes();
@@ -136,6 +139,7 @@ fn a_damaged_body_is_an_error_and_not_an_unknown_kind() {
     }
 }
 
+///
 #[test]
 fn what_every_reader_would_refuse_is_refused_when_it_is_written() {
     assert!(Body::text("x".repeat(TEXT_BYTES_MAX)).to_message().is_ok());
@@ -175,6 +179,7 @@ fn what_every_reader_would_refuse_is_refused_when_it_is_written() {
     assert!(Body::new(large).to_message().is_err());
 }
 
+///
 #[test]
 fn a_released_kind_cannot_be_replaced_by_an_app() {
     let kinds = BodyKinds::released().with(body_kind::TEXT, |_| Ok(()));
@@ -188,6 +193,7 @@ fn a_released_kind_cannot_be_replaced_by_an_app() {
     assert_eq!(kinds.known(), BodyKinds::released().known());
 }
 
+///
 #[test]
 fn every_kind_writes_the_number_it_is_read_by() {
     let numbers: Vec<u32> = BodyKinds::released().known();

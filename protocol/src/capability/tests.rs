@@ -8,6 +8,7 @@ use crate::samples::{NOW_MS, capability, terms};
 
 const HOUR_MS: u64 = 3_600_000;
 
+///
 #[test]
 fn the_window_is_counted_in_the_owners_day() {
     // Open 9:00 to 17:59, one and a half hours west of UTC: 10:30 to 19:29 there.

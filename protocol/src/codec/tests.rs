@@ -17,6 +17,7 @@ fn hex(text: &str) -> Vec<u8> {
         .unwrap()
 }
 
+///
 #[test]
 fn integers_are_those_of_rfc_8949_appendix_a() {
     for (value, bytes) in [
@@ -44,6 +45,7 @@ fn integers_are_those_of_rfc_8949_appendix_a() {
     }
 }
 
+///
 #[test]
 fn longer_forms_are_refused() {
     for long in [
@@ -96,6 +98,7 @@ fn longer_forms_are_refused() {
     );
 }
 
+///
 #[test]
 fn indefinite_lengths_tags_floats_and_nulls_are_refused() {
     for bytes in ["9f00ff", "bf0301ff", "5f41aaff", "7f6161ff"] {
@@ -129,6 +132,7 @@ fn indefinite_lengths_tags_floats_and_nulls_are_refused() {
     }
 }
 
+///
 #[test]
 fn a_field_below_64_needs_a_newer_version_and_one_from_64_on_is_skipped() {
     let known = Pair {
@@ -174,6 +178,7 @@ fn a_missing_field_is_named_and_an_optional_one_is_none() {
     assert_eq!(Pair::from_bytes(&hex("a20301056161")), Ok(both));
 }
 
+///
 #[test]
 fn fields_that_do_not_ascend_are_refused() {
     for bytes in [
@@ -198,6 +203,7 @@ fn a_field_given_twice_is_refused() {
     }
 }
 
+///
 #[test]
 fn nesting_is_bounded() {
     let nested = |depth: usize| [hex("a203011840"), vec![0x81; depth], vec![0x00]].concat();
@@ -230,6 +236,7 @@ fn nesting_is_bounded() {
     assert!(Pair::from_bytes(&siblings).is_ok());
 }
 
+///
 /// A claim of 2^62 values in ten bytes is refused before anything is made room for.
 #[test]
 fn a_claimed_length_allocates_nothing() {

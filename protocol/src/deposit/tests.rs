@@ -6,6 +6,7 @@ use super::*;
 use crate::limits::{DEPOSIT_BYTES_MAX, ENVELOPE_BYTES_MAX, FRAME_BYTES_MAX};
 use crate::samples;
 
+///
 #[test]
 fn a_relay_sees_one_of_four_sizes() {
     let mut lengths: Vec<usize> = (0..2_000).step_by(37).collect();
@@ -38,6 +39,7 @@ fn a_relay_sees_one_of_four_sizes() {
     assert!(pad(vec![0; PARCEL_BYTES_MAX + 1]).is_err());
 }
 
+///
 #[test]
 fn padding_has_one_form() {
     let padded = samples::parcel(ParcelContent::Envelope(samples::envelope()))
@@ -63,6 +65,7 @@ fn padding_has_one_form() {
     }
 }
 
+///
 #[test]
 fn the_largest_envelope_fits_a_deposit_and_a_frame() {
     let mut envelope = samples::envelope();

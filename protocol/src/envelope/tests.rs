@@ -10,6 +10,7 @@ fn message(text: &str) -> Message {
     Body::text(text).to_message().unwrap()
 }
 
+///
 #[test]
 fn a_batch_holds_one_to_sixty_four_messages() {
     let reread = |batch: Batch| Batch::from_bytes(&batch.to_bytes());
@@ -47,6 +48,7 @@ fn a_batch_holds_one_to_sixty_four_messages() {
     );
 }
 
+///
 #[test]
 fn sequences_count_from_one_and_never_wrap() {
     let reread = |batch: Batch| Batch::from_bytes(&batch.to_bytes());
@@ -83,6 +85,7 @@ fn sequences_count_from_one_and_never_wrap() {
     );
 }
 
+///
 #[test]
 fn heads_name_each_author_and_lane_once() {
     let head = batch().heads[0];
@@ -95,6 +98,7 @@ fn heads_name_each_author_and_lane_once() {
     }
 }
 
+///
 /// Dropped, swapped or changed: the chain of what follows does not fit.
 #[test]
 fn the_chain_shows_what_was_dropped_or_swapped() {
@@ -144,6 +148,7 @@ fn the_chain_shows_what_was_dropped_or_swapped() {
     );
 }
 
+///
 #[test]
 fn the_authenticated_data_covers_all_of_the_envelope_but_its_bytes() {
     let base = envelope().authenticated_data();

@@ -22,6 +22,7 @@ fn signed() -> SignedRequest {
     SignedRequest::sign(7, &list(), &key(62), &relay().key, &CHALLENGE)
 }
 
+///
 #[test]
 fn a_signed_request_is_good_for_one_relay_one_stream_and_one_id() {
     assert_eq!(
@@ -72,6 +73,7 @@ fn a_signed_request_is_good_for_one_relay_one_stream_and_one_id() {
     );
 }
 
+///
 #[test]
 fn an_unsigned_request_has_no_signer() {
     let request = SignedRequest::unsigned(1, &RelayRequest::Info);
@@ -93,6 +95,7 @@ fn an_unsigned_request_has_no_signer() {
     }
 }
 
+///
 /// A request is an array of five, a statement one of four: a relay cannot make a key's owner sign one as the other.
 #[test]
 fn no_signed_request_verifies_as_a_statement() {
@@ -110,6 +113,7 @@ fn no_signed_request_verifies_as_a_statement() {
     }
 }
 
+///
 #[test]
 fn lists_in_a_request_are_bounded() {
     let rid = Rid([0x59; 32]);
@@ -167,6 +171,7 @@ fn lists_in_a_request_are_bounded() {
     }
 }
 
+///
 #[test]
 fn a_frame_holds_the_largest_of_everything() {
     let (sid, mid, id) = (Sid([255; 32]), Mid([255; 16]), CapabilityId([255; 16]));
@@ -288,6 +293,7 @@ fn items_come_in_ascending_order() {
     assert!(items([2, 1]).is_err());
 }
 
+///
 #[test]
 fn two_sides_speak_the_newest_version_both_offer_or_none() {
     let offer = |versions: &[u16]| Versions(versions.to_vec());
@@ -301,6 +307,7 @@ fn two_sides_speak_the_newest_version_both_offer_or_none() {
     assert!(Versions::from_bytes(&offer(&[0; VERSIONS_MAX + 1]).to_bytes()).is_err());
 }
 
+///
 #[test]
 fn a_frame_of_a_newer_version_is_named_as_one() {
     for bytes in [[0x81, 0x17], [0x81, 0x15]] {

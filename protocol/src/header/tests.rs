@@ -6,6 +6,7 @@ use super::*;
 use crate::codec::Wire;
 use crate::samples::header;
 
+///
 #[test]
 fn a_statement_names_the_one_before_it_and_the_first_names_none() {
     let reread = |header: StatementHeader| StatementHeader::from_bytes(&header.to_bytes());

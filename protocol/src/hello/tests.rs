@@ -34,6 +34,7 @@ fn largest(devices: u8) -> (Hello, Person) {
     (hello, alice)
 }
 
+///
 #[test]
 fn the_largest_hello_fits_whatever_the_number_of_devices() {
     for devices in [0, u8::try_from(DEVICES_MAX).unwrap() - 1] {
@@ -57,6 +58,7 @@ fn the_largest_hello_fits_whatever_the_number_of_devices() {
     }
 }
 
+///
 #[test]
 fn a_hello_proves_its_sender_by_the_credential_of_its_key_package() {
     let alice = person(1, 0);
@@ -71,6 +73,7 @@ fn a_hello_proves_its_sender_by_the_credential_of_its_key_package() {
     );
 }
 
+///
 #[test]
 fn a_hello_over_a_bound_is_refused() {
     let reread = |hello: Hello| Hello::from_bytes(&hello.to_bytes());
@@ -122,6 +125,7 @@ fn a_hello_over_a_bound_is_refused() {
     assert!(largest.fitted().is_ok());
 }
 
+///
 #[test]
 fn two_hellos_that_cross_are_told_apart_alike_on_both_sides() {
     let other = Hello {

@@ -17,6 +17,7 @@ fn wrong_signer(label: &'static str) -> VerifyError {
     VerifyError::WrongSigner { label }
 }
 
+///
 #[test]
 fn an_account_is_the_hash_of_its_inception() {
     let alice = person(ALICE, 0);
@@ -30,6 +31,7 @@ fn an_account_is_the_hash_of_its_inception() {
     assert_eq!(&alice.keys.account().to_string()[..4], vector);
 }
 
+///
 #[test]
 fn an_inception_is_signed_by_its_own_root() {
     let alice = person(ALICE, 0);
@@ -41,6 +43,7 @@ fn an_inception_is_signed_by_its_own_root() {
     assert_eq!(proof.verify(), Err(wrong_signer("account-inception")));
 }
 
+///
 #[test]
 fn a_rotation_reveals_the_committed_root() {
     let alice = person(ALICE, 0);
@@ -62,6 +65,7 @@ fn a_rotation_reveals_the_committed_root() {
     }
 }
 
+///
 #[test]
 fn a_rotation_follows_the_statement_before_it_in_its_own_account() {
     let alice = person(ALICE, 2);
@@ -92,6 +96,7 @@ fn a_rotation_follows_the_statement_before_it_in_its_own_account() {
     assert!(mismatch(&proof));
 }
 
+///
 #[test]
 fn more_rotations_than_a_leaf_has_room_for_are_refused() {
     let mut proof = person(ALICE, 1).proof;
@@ -107,6 +112,7 @@ fn more_rotations_than_a_leaf_has_room_for_are_refused() {
     );
 }
 
+///
 #[test]
 fn a_device_list_is_signed_by_the_list_key_in_force() {
     let alice = person(ALICE, 0);
@@ -150,6 +156,7 @@ fn a_device_list_is_signed_by_the_list_key_in_force() {
     );
 }
 
+///
 #[test]
 fn a_device_list_names_each_device_once_and_is_bounded() {
     let alice = person(ALICE, 0);
@@ -182,6 +189,7 @@ fn a_device_list_names_each_device_once_and_is_bounded() {
     assert!(reread(&list).is_ok());
 }
 
+///
 #[test]
 fn a_leaf_is_somebodys_only_with_its_own_key() {
     let alice = person(ALICE, 1);
@@ -228,6 +236,7 @@ fn bundle_with(alice: &Person, change: impl FnOnce(&mut ContactCard)) -> CardBun
     }
 }
 
+///
 #[test]
 fn a_card_stands_on_its_whole_chain() {
     let (alice, mallory) = (person(ALICE, 1), person(MALLORY, 0));
@@ -253,6 +262,7 @@ fn a_card_stands_on_its_whole_chain() {
     ));
 }
 
+///
 #[test]
 fn an_expired_card_is_refused_by_strangers_and_readable_by_contacts() {
     let alice = person(ALICE, 0);
@@ -266,6 +276,7 @@ fn an_expired_card_is_refused_by_strangers_and_readable_by_contacts() {
     assert!(alice.bundle().verify_ignoring_expiry().is_ok());
 }
 
+///
 #[test]
 fn a_dismissed_device_signs_no_card_beside_the_list_that_drops_it() {
     let alice = person(ALICE, 0);
@@ -290,6 +301,7 @@ fn a_dismissed_device_signs_no_card_beside_the_list_that_drops_it() {
     );
 }
 
+///
 #[test]
 fn a_card_is_bounded() {
     let alice = person(ALICE, 0);
@@ -312,6 +324,7 @@ fn a_card_is_bounded() {
     }
 }
 
+///
 #[test]
 fn the_safety_code_is_sixty_digits_and_the_same_on_both_sides() {
     let (alice, bob) = (person(ALICE, 0), person(40, 0));

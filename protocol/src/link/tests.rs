@@ -26,6 +26,7 @@ fn full() -> InviteLink {
     InviteLink::Full(Box::new(invitation))
 }
 
+///
 #[test]
 fn the_largest_ref_link_is_at_most_250_bytes() {
     let address = format!(
@@ -43,6 +44,7 @@ fn the_largest_ref_link_is_at_most_250_bytes() {
     assert_eq!(text.parse(), Ok(link));
 }
 
+///
 /// A QR code of version 40 at its lowest correction holds 2,953 bytes: a full link of an account that rotated at most
 /// twice fits whatever its card holds, and none exceeds the limit a reader sets.
 #[test]
@@ -102,6 +104,7 @@ fn every_link_reads_back() {
     );
 }
 
+///
 #[test]
 fn a_link_cut_anywhere_or_mistyped_says_so() {
     let text = InviteLink::Ref(reference()).to_string();
@@ -120,6 +123,7 @@ fn a_link_cut_anywhere_or_mistyped_says_so() {
     }
 }
 
+///
 #[test]
 fn other_texts_and_newer_links_are_named() {
     let relay_link = RelayLink {

@@ -5,6 +5,7 @@
 use super::*;
 use crate::codec::Wire;
 
+///
 #[test]
 fn a_solution_solves_its_own_puzzle_only() {
     let puzzle = Puzzle {
@@ -43,6 +44,7 @@ fn a_solution_solves_its_own_puzzle_only() {
     }));
 }
 
+///
 #[test]
 fn a_puzzle_harder_than_minutes_is_refused() {
     let puzzle = Puzzle {

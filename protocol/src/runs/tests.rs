@@ -10,6 +10,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::*;
 use crate::codec::Wire;
 
+///
 #[test]
 fn runs_hold_what_a_plain_set_holds() {
     for seed in 0..200 {
@@ -61,6 +62,7 @@ fn runs_hold_what_a_plain_set_holds() {
     }
 }
 
+///
 #[test]
 fn a_full_set_refuses_what_needs_one_more_range_and_forgets_nothing() {
     let mut runs = Runs::new();

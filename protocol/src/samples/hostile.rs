@@ -11,6 +11,7 @@ fn flat() -> Vec<Sample> {
     all().into_iter().flat_map(|(_, samples)| samples).collect()
 }
 
+///
 #[test]
 fn every_value_has_one_encoding() {
     for sample in flat() {
@@ -23,6 +24,7 @@ fn every_value_has_one_encoding() {
     }
 }
 
+///
 #[test]
 fn cut_bytes_are_refused_at_every_length() {
     for sample in flat() {
@@ -36,6 +38,7 @@ fn cut_bytes_are_refused_at_every_length() {
     }
 }
 
+///
 #[test]
 fn trailing_bytes_are_refused() {
     for sample in flat() {
@@ -49,6 +52,7 @@ fn trailing_bytes_are_refused() {
     }
 }
 
+///
 /// Whatever a decoder takes, it must write back byte for byte: a second form of a value would be a second hash of it.
 #[test]
 fn changed_bytes_never_panic_and_never_make_a_second_form() {
@@ -77,6 +81,7 @@ fn changed_bytes_never_panic_and_never_make_a_second_form() {
     );
 }
 
+///
 #[test]
 fn random_bytes_never_panic() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
@@ -89,6 +94,7 @@ fn random_bytes_never_panic() {
     }
 }
 
+///
 /// Every signed kind with the verifier of every other kind.
 #[test]
 fn no_signed_kind_verifies_as_another() {

@@ -99,6 +99,7 @@ fn describe(sources: &Sources, sample: &Sample) -> Value {
     json!({ "type": sample.name, "hex": HEXLOWER.encode(bytes), "fields": fields })
 }
 
+///
 #[test]
 fn every_sample_has_the_bytes_of_its_vector_and_every_vector_reads_back() {
     let sources = Sources::read();

@@ -66,6 +66,7 @@ fn a_verified_statement_knows_its_signer_and_its_bytes() {
     );
 }
 
+///
 /// MLS signs a structure that begins with its label's length, and all its labels are shorter than 64 bytes; a CBOR
 /// array head is 0x80 and above. So no bytes are both, and no signature here is worth anything there.
 #[test]
@@ -75,6 +76,7 @@ fn the_signed_bytes_begin_as_no_mls_structure_does() {
     assert!(input[0] >= 0x80);
 }
 
+///
 #[test]
 fn any_change_is_refused() {
     let refused = Err(VerifyError::Signature { label: "note" });
@@ -99,6 +101,7 @@ fn nothing_of_an_unsigned_payload_is_read() {
     );
 }
 
+///
 #[test]
 fn a_newer_version_is_named_as_one() {
     let newer = Signed::sign(
@@ -117,6 +120,7 @@ fn a_newer_version_is_named_as_one() {
     );
 }
 
+///
 #[test]
 fn a_critical_unknown_field_stops_and_a_skippable_one_stays_under_the_signature() {
     let critical = Signed::sign(
@@ -158,6 +162,7 @@ fn a_critical_unknown_field_stops_and_a_skippable_one_stays_under_the_signature(
     );
 }
 
+///
 /// A key of small order has signatures that fit every message. A lax verifier takes them.
 #[test]
 fn keys_of_small_order_and_second_forms_of_a_signature_are_refused() {

@@ -32,6 +32,7 @@ fn duplicates_and_reflections_change_nothing() {
     assert_eq!((world.outbox(0), world.outbox(1)), (0, 0));
 }
 
+///
 #[test]
 fn what_comes_backwards_is_put_in_order_without_a_gap() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -207,6 +208,7 @@ fn told_with_reopening_after(input: u64) -> u64 {
     world.inputs - begun
 }
 
+///
 #[test]
 fn killed_between_any_two_inputs_nothing_is_lost_or_shown_twice() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -224,6 +226,7 @@ fn killed_between_any_two_inputs_nothing_is_lost_or_shown_twice() {
     assert_eq!(world.texts(0), lines(0, 12));
 }
 
+///
 #[test]
 fn a_copy_of_the_disk_is_found_out_and_writes_nothing() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -247,6 +250,7 @@ fn a_copy_of_the_disk_is_found_out_and_writes_nothing() {
     );
 }
 
+///
 #[test]
 fn a_second_copy_is_found_out_at_the_relay() {
     let mut world = World::new(&["Alice", "Bob"]);

@@ -10,6 +10,7 @@ fn requests(world: &World, at: usize) -> Vec<query::RequestView> {
     query::requests(&world.nodes[at].view, 1).unwrap()
 }
 
+///
 #[test]
 fn a_request_shows_name_and_reason_and_declining_tells_nobody() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -39,6 +40,7 @@ fn a_request_shows_name_and_reason_and_declining_tells_nobody() {
     );
 }
 
+///
 #[test]
 fn declined_for_good_stays_out() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -61,6 +63,7 @@ fn declined_for_good_stays_out() {
     assert!(world.nodes[0].engine.counters().hellos_blocked > 0);
 }
 
+///
 #[test]
 fn of_two_hellos_that_cross_both_sides_take_the_same() {
     for no_direct in [false, true] {
@@ -340,6 +343,7 @@ fn who_is_blocked_gets_nothing_through_and_after_unblocking_everything() {
     assert_eq!(world.texts(1), ["can you hear me?", "now I can"]);
 }
 
+///
 #[test]
 fn account_state_is_written_into_the_self_thread() {
     let mut world = World::new(&["Alice", "Bob"]);

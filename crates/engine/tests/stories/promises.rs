@@ -35,6 +35,7 @@ fn with_relay() -> World {
     world
 }
 
+///
 #[test]
 fn a_leaf_key_seen_in_a_second_thread_is_refused() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -53,6 +54,7 @@ fn a_leaf_key_seen_in_a_second_thread_is_refused() {
     assert_eq!(query::threads(&world.nodes[0].view, 1).unwrap().len(), 1);
 }
 
+///
 #[test]
 fn the_front_door_key_rotates_and_the_old_one_goes_with_its_cards() {
     const DAY_MS: u64 = 24 * 3_600_000;
@@ -108,6 +110,7 @@ fn the_front_door_key_rotates_and_the_old_one_goes_with_its_cards() {
     );
 }
 
+///
 #[test]
 fn a_contact_over_its_terms_is_refused_on_the_sum_of_its_routes() {
     let mut world = with_relay();
@@ -134,6 +137,7 @@ fn a_contact_over_its_terms_is_refused_on_the_sum_of_its_routes() {
     assert_eq!(world.texts(0).len(), 10, "the next day has room again");
 }
 
+///
 #[test]
 fn personas_share_a_store_and_nothing_else() {
     let mut world = with_relay();

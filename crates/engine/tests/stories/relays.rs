@@ -27,6 +27,7 @@ fn through(count: usize) -> World {
     world
 }
 
+///
 #[test]
 fn a_gap_is_shown_and_closed_when_the_missing_one_comes() {
     let mut world = through(1);
@@ -114,6 +115,7 @@ fn a_dead_relay_holds_back_nothing_from_the_other() {
     assert_eq!(world.texts(1), lines);
 }
 
+///
 #[test]
 fn contacts_follow_to_another_relay() {
     let mut world = through(1);

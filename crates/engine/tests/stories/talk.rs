@@ -8,6 +8,7 @@ use comptoir_protocol::frame::PeerFrame;
 
 use crate::world::World;
 
+///
 #[test]
 fn alice_and_bob_meet_directly_and_talk_both_ways() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -70,6 +71,7 @@ fn bob_is_away_and_alice_writes_through_a_relay() {
     assert!(world.relays[0].acks > 0);
 }
 
+///
 #[test]
 fn acknowledgements_go_at_most_once_a_second() {
     let mut world = World::new(&["Alice", "Bob"]);

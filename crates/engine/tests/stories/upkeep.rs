@@ -16,6 +16,7 @@ fn at(message: &query::MessageView) -> MessageAt {
     }
 }
 
+///
 #[test]
 fn sixty_four_messages_are_one_envelope_and_each_stays_alone_erasable() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -202,6 +203,7 @@ fn a_command_given_twice_under_one_key_is_done_once() {
     assert_eq!(world.texts(1), ["pay once"]);
 }
 
+///
 #[test]
 fn kind_9999_shows_its_fallback_is_answered_and_read_after_the_upgrade() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -257,6 +259,7 @@ fn kind_9999_shows_its_fallback_is_answered_and_read_after_the_upgrade() {
     assert_eq!(unknown(&world), 0, "read again after the upgrade");
 }
 
+///
 #[test]
 fn what_somebody_else_may_not_send_is_held_back() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -313,6 +316,7 @@ fn a_year_passes_and_capabilities_and_cards_are_renewed() {
     assert_eq!(world.texts(1), ["happy new year"]);
 }
 
+///
 #[test]
 fn after_thirty_days_it_is_said_that_nothing_was_delivered() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -327,6 +331,7 @@ fn after_thirty_days_it_is_said_that_nothing_was_delivered() {
     assert!(world.outbox(0) <= 1);
 }
 
+///
 #[test]
 fn places_are_the_same_on_both_sides_whatever_crosses() {
     let mut world = World::new(&["Alice", "Bob"]);

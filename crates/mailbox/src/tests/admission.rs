@@ -52,6 +52,7 @@ fn a_closed_relay_asks_for_a_ticket_and_an_open_one_does_not() {
     ));
 }
 
+///
 #[test]
 fn each_place_on_a_ticket_is_taken_once() {
     let mut world = World::closed();
@@ -133,6 +134,7 @@ fn a_place_comes_back_when_its_box_is_deleted() {
     ));
 }
 
+///
 #[test]
 fn an_expired_foreign_or_forged_ticket_opens_nothing() {
     let mut world = World::closed();

@@ -63,6 +63,7 @@ fn set(world: &mut World) -> (Own, Cap) {
     (own, cap)
 }
 
+///
 #[test]
 fn a_blob_goes_in_by_parts_and_comes_out_by_ranges() {
     for restless in [false, true] {
@@ -198,6 +199,7 @@ fn malformed_parts_are_refused() {
     assert_eq!(world.rows(), rows);
 }
 
+///
 #[test]
 fn blobs_count_against_their_box_and_its_capability_and_end() {
     let mut world = World::with(
@@ -244,6 +246,7 @@ fn blobs_count_against_their_box_and_its_capability_and_end() {
     assert!(matches!(again, RelayAnswer::Rate { .. }));
 }
 
+///
 #[test]
 fn a_blob_is_dropped_by_whom_it_came_from_or_by_the_boxs_owner() {
     let mut world = World::open();

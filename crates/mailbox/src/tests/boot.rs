@@ -19,6 +19,7 @@ fn boot(world: &mut World, key: &SigningKey, expected: u64, next: u64) -> RelayA
     )
 }
 
+///
 #[test]
 fn a_boot_number_is_set_for_the_first_and_not_for_its_clone() {
     for restless in [false, true] {
@@ -68,6 +69,7 @@ fn a_boot_number_is_set_for_the_first_and_not_for_its_clone() {
     }
 }
 
+///
 #[test]
 fn a_boot_number_belongs_to_its_key_alone() {
     let mut world = World::open();

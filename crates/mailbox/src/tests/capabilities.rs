@@ -9,6 +9,7 @@ use comptoir_protocol::signed::public_key;
 
 use super::world::{Cap, DAY, HOUR, START_MS, World, generous, is_stored, mid};
 
+///
 #[test]
 fn a_relay_enforces_number_and_period() {
     let mut world = World::open();
@@ -52,6 +53,7 @@ fn a_relay_enforces_number_and_period() {
     );
 }
 
+///
 #[test]
 fn a_relay_enforces_the_hours_of_the_owners_day() {
     let mut world = World::open();
@@ -78,6 +80,7 @@ fn a_relay_enforces_the_hours_of_the_owners_day() {
     assert!(is_stored(&world.put(&cap, 2, vec![1; 100])));
 }
 
+///
 #[test]
 fn a_relay_enforces_size_and_end() {
     let mut world = World::open();
@@ -132,6 +135,7 @@ fn requests(cap: &Cap) -> Vec<RelayRequest> {
     ]
 }
 
+///
 #[test]
 fn denied_is_the_same_bytes_for_refused_revoked_unknown_and_forged() {
     let mut world = World::open();
@@ -290,6 +294,7 @@ fn a_revoked_capability_with_purge_takes_along_what_it_left() {
     }
 }
 
+///
 #[test]
 fn a_box_has_one_lane_and_takes_no_capability_of_the_other() {
     let mut world = World::open();
@@ -341,6 +346,7 @@ fn a_box_has_one_lane_and_takes_no_capability_of_the_other() {
     )));
 }
 
+///
 #[test]
 fn after_a_removal_the_old_write_key_is_taken_7_days_more_within_its_rate() {
     let mut world = World::open();

@@ -57,6 +57,7 @@ fn a_deposit_is_known_by_name_and_bytes_until_its_end_even_after_it_was_acknowle
     assert_eq!(world.fetch(&own, &own.reader)[0].sequence, 2);
 }
 
+///
 #[test]
 fn every_class_of_deposit_comes_back_as_it_was() {
     let mut world = World::open();
@@ -97,6 +98,7 @@ fn every_class_of_deposit_comes_back_as_it_was() {
     ));
 }
 
+///
 #[test]
 fn pages_are_bounded_in_items_and_bytes_and_end() {
     let mut world = World::open();
@@ -146,6 +148,7 @@ fn pages_are_bounded_in_items_and_bytes_and_end() {
     assert_eq!(world.names(&own, &own.reader), expected);
 }
 
+///
 #[test]
 fn a_moved_box_can_be_emptied_but_not_filled() {
     let mut world = World::open();

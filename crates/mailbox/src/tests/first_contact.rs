@@ -78,6 +78,7 @@ fn door(world: &mut World) -> Own {
     world.own(BoxKind::FrontDoor, Lane::Service)
 }
 
+///
 #[test]
 fn a_hello_with_a_token_or_a_puzzle_lies_there_for_7_days() {
     for restless in [false, true] {

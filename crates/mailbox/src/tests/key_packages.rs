@@ -28,6 +28,7 @@ fn take(world: &mut World, cap: &Cap) -> RelayAnswer {
     )
 }
 
+///
 #[test]
 fn a_key_package_is_served_once() {
     for restless in [false, true] {
@@ -66,6 +67,7 @@ fn a_key_package_is_served_once() {
     }
 }
 
+///
 #[test]
 fn key_packages_are_for_a_live_capability_and_one_of_them_cannot_empty_the_pool() {
     let mut world = World::open();

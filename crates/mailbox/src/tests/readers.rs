@@ -7,6 +7,7 @@ use comptoir_protocol::signed::public_key;
 
 use super::world::{DAY, World, generous, is_stored};
 
+///
 #[test]
 fn two_readers_of_one_box_each_move_their_own_cursor() {
     let mut world = World::open();
@@ -24,6 +25,7 @@ fn two_readers_of_one_box_each_move_their_own_cursor() {
     assert_eq!(world.names(&own, &phone), [4]);
 }
 
+///
 #[test]
 fn an_item_goes_when_all_readers_have_acknowledged_it() {
     let mut world = World::open();
@@ -43,6 +45,7 @@ fn an_item_goes_when_all_readers_have_acknowledged_it() {
     assert_eq!(world.names(&own, &phone), [0; 0]);
 }
 
+///
 #[test]
 fn an_item_goes_at_its_end_whoever_has_not_read_it() {
     let mut world = World::open();
@@ -64,6 +67,7 @@ fn an_item_goes_at_its_end_whoever_has_not_read_it() {
     assert_eq!(world.rows(), full - 2 - 3);
 }
 
+///
 #[test]
 fn a_reader_away_for_14_days_no_longer_holds_back_what_another_has() {
     let mut world = World::open();
@@ -87,6 +91,7 @@ fn a_reader_away_for_14_days_no_longer_holds_back_what_another_has() {
     assert_eq!(world.names(&own, &old_tablet), [0; 0]);
 }
 
+///
 #[test]
 fn a_lone_reader_who_is_away_for_weeks_finds_everything() {
     let mut world = World::open();
@@ -98,6 +103,7 @@ fn a_lone_reader_who_is_away_for_weeks_finds_everything() {
     assert_eq!(world.names(&own, &own.reader), [1]);
 }
 
+///
 #[test]
 fn a_new_reader_finds_what_still_lies_there_and_a_removed_one_is_nobody() {
     let mut world = World::open();
@@ -128,6 +134,7 @@ fn a_new_reader_finds_what_still_lies_there_and_a_removed_one_is_nobody() {
     ));
 }
 
+///
 #[test]
 fn a_stranger_another_boxs_reader_and_the_owner_read_nothing() {
     let mut world = World::open();
@@ -158,6 +165,7 @@ fn a_stranger_another_boxs_reader_and_the_owner_read_nothing() {
     assert_eq!(world.names(&own, &own.reader), [1]);
 }
 
+///
 #[test]
 fn only_the_owner_changes_a_box() {
     let mut world = World::open();
@@ -210,6 +218,7 @@ fn only_the_owner_changes_a_box() {
     assert_eq!(world.names(&own, &own.reader), [1]);
 }
 
+///
 #[test]
 fn a_box_has_at_most_32_readers() {
     let mut world = World::open();

@@ -99,6 +99,7 @@ fn one_kind_or_version_is_never_read_as_another() {
     assert!(decode::<HeaderV1>(&one).is_err());
 }
 
+///
 #[test]
 fn a_claimed_length_allocates_nothing() {
     for claimed in [u64::MAX, 1 << 40, 1 << 30, 5000] {

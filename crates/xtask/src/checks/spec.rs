@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! SPEC rules: each names a test that exists, or the title of the work that brings it.
+//! SPEC rules: each names a test that exists and names the rule's number, or the title of the work that brings it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,30 +42,47 @@ pub(crate) fn check() -> anyhow::Result<Findings> {
     Ok(findings)
 }
 
-/// Test functions of the tree: name → files that have one of that name.
-type Tests = BTreeMap<String, BTreeSet<String>>;
+/// Test functions of the tree: name → file that has one of that name → the rules in the comment above it.
+type Tests = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn collect_tests(file: &str, text: &str, tests: &mut Tests) {
     let mut attribute_seen = false;
+    let mut numbers = BTreeSet::new();
     for line in text.lines().map(str::trim_start) {
         if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             attribute_seen = true;
         }
-        let function = line
-            .strip_prefix("async ")
-            .unwrap_or(line)
-            .strip_prefix("fn ");
-        if let Some(rest) = function {
-            let name: String = rest
-                .chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect();
+        if let Some(comment) = line.strip_prefix("///") {
+            numbers.extend(
+                comment
+                    .split([' ', ',', ':', ';', '('])
+                    .filter(|word| word.starts_with("R-"))
+                    .map(|word| word.trim_end_matches(['.', ')']).to_owned()),
+            );
+        } else if !line.starts_with("#[") && function_name(line).is_none() {
+            numbers.clear();
+        }
+        if let Some(name) = function_name(line) {
+            let named = std::mem::take(&mut numbers);
             if attribute_seen {
-                tests.entry(name).or_default().insert(file.to_owned());
+                let files = tests.entry(name).or_default();
+                files.entry(file.to_owned()).or_default().extend(named);
             }
             attribute_seen = false;
         }
     }
+}
+
+fn function_name(line: &str) -> Option<String> {
+    let rest = line
+        .strip_prefix("async ")
+        .unwrap_or(line)
+        .strip_prefix("fn ")?;
+    Some(
+        rest.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect(),
+    )
 }
 
 fn judge(spec: &str, tests: &Tests, findings: &mut Findings) {
@@ -154,11 +171,20 @@ fn judge_name(number: &str, name: &str, tests: &Tests, findings: &mut Findings) 
     let Some(module) = segments.find(|segment| *segment != "tests") else {
         return;
     };
-    let is_in = |file: &String| file.split(['/', '.']).any(|part| part == module);
-    if !files.iter().any(is_in) {
+    let is_in = |file: &str| file.split(['/', '.']).any(|part| part == module);
+    let mut found = files.iter().filter(|(file, _)| is_in(file)).peekable();
+    if found.peek().is_none() {
         findings.add(
             number,
-            &format!("names test `{name}`, but `{function}` is in {files:?}"),
+            &format!(
+                "names test `{name}`, but `{function}` is in {:?}",
+                files.keys()
+            ),
+        );
+    } else if number.starts_with("R-") && !found.any(|(_, named)| named.contains(number)) {
+        findings.add(
+            number,
+            &format!("is not in a `///` line above its test `{name}`"),
         );
     }
 }
@@ -192,7 +218,7 @@ mod tests {
         let mut tests = Tests::new();
         collect_tests(
             "a.rs",
-            "#[test]\nfn is_there() {}\nfn helper() {}\n",
+            "/// R-1.1, R-1.2.\n#[test]\nfn is_there() {}\n#[test]\nfn unnumbered() {}\nfn helper() {}\n",
             &mut tests,
         );
         let mut findings = Findings::default();
@@ -218,6 +244,8 @@ mod tests {
             "- **R-1.1** x. test: no_such_test",
             "- **R-1.1** x. test: helper",
             "- **R-1.1** x. test: b::tests::is_there",
+            "- **R-1.1** x. test: a::tests::unnumbered",
+            "- **R-1.3** x. test: a::tests::is_there",
             "- **R-1.1** x. test: is_there, no_such_test",
             "- **R-1.1** x. comes with: Some day",
             "- **R-1.1** x. test: is_there\n- **R-1.1** again. test: is_there",

@@ -35,6 +35,7 @@ fn fold(statements: &[(Place, AccountChange)]) -> AccountState {
     state
 }
 
+///
 #[test]
 fn the_last_by_place_wins_in_whatever_order_it_came() {
     let statements = [
@@ -60,6 +61,7 @@ fn the_last_by_place_wins_in_whatever_order_it_came() {
     }
 }
 
+///
 #[test]
 fn an_unblock_undoes_only_the_blocks_it_had_seen() {
     let block = |height| (at(height, 1), AccountChange::Block { account: BOB });
@@ -88,6 +90,7 @@ fn an_unblock_undoes_only_the_blocks_it_had_seen() {
     assert!(!AccountState::new().blocked(BOB));
 }
 
+///
 #[test]
 fn read_marks_never_go_back() {
     let mark = |height, read| {
@@ -104,6 +107,7 @@ fn read_marks_never_go_back() {
     );
 }
 
+///
 #[test]
 fn order_and_repetition_do_not_matter() {
     for seed in 0..100 {

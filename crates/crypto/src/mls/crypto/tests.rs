@@ -192,6 +192,7 @@ fn hpke_is_that_of_rfc_9180() {
     );
 }
 
+///
 #[test]
 fn an_encapsulation_depends_on_seed_and_content_and_not_on_its_turn() {
     let (_, recipient) = hpke::key_pair(&[1; 32]);
@@ -216,6 +217,7 @@ fn an_encapsulation_depends_on_seed_and_content_and_not_on_its_turn() {
     assert_ne!(seal(&seeded(4), &recipient, b"one").0, one.0);
 }
 
+///
 #[test]
 fn parts_cannot_be_shifted_into_one_another() {
     let seed = || StepSeed::from_bytes([5; 32]);

@@ -55,6 +55,7 @@ fn run(seed: u64) -> Vec<Vec<u8>> {
     sent
 }
 
+///
 #[test]
 fn twenty_seeds_replay_to_the_byte() {
     for seed in 1..=SEEDS {
@@ -71,6 +72,7 @@ fn twenty_seeds_replay_to_the_byte() {
     }
 }
 
+///
 #[test]
 fn another_seed_sends_other_bytes() {
     let (first, second) = (run(1), run(2));

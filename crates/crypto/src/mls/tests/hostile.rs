@@ -22,6 +22,7 @@ fn a_message_that_was_bent_is_refused_and_changes_nothing() {
     assert_eq!(bob.hears(&message), "the real one");
 }
 
+///
 #[test]
 fn a_message_bound_to_another_parent_is_refused_and_changes_nothing() {
     let (mut alice, mut bob) = pair(31);
@@ -65,6 +66,7 @@ fn ones_own_message_another_groups_and_noise_are_told_apart() {
     assert_eq!(bob.hears(&ahead), "ahead");
 }
 
+///
 #[test]
 fn an_expired_package_is_refused_by_its_taker() {
     let (bytes, _) = Person::new(34).package();
@@ -107,6 +109,7 @@ fn a_bent_package_is_refused() {
     ));
 }
 
+///
 /// Eve puts Bob's credential into a leaf of hers.
 #[test]
 fn a_credential_in_a_strangers_leaf_is_refused() {
@@ -121,6 +124,7 @@ fn a_credential_in_a_strangers_leaf_is_refused() {
     ));
 }
 
+///
 /// Eve, on Bob's device list no longer, has a device key and certifies it herself.
 #[test]
 fn a_device_the_list_key_never_certified_is_refused() {

@@ -120,6 +120,7 @@ fn a_device_has_one_leaf() {
     ));
 }
 
+///
 #[test]
 fn an_expired_package_that_was_added_all_the_same_is_accepted_by_all() {
     // Expiry is the taker's business: if members looked at their clocks, some would follow and some would not.
@@ -133,6 +134,7 @@ fn an_expired_package_that_was_added_all_the_same_is_accepted_by_all() {
     assert_eq!(bob.follows(&added.commit).added.len(), 1);
 }
 
+///
 #[test]
 fn only_a_role_removes_others_and_only_who_is_there() {
     let mut nodes = group(3, 57);
@@ -150,6 +152,7 @@ fn only_a_role_removes_others_and_only_who_is_there() {
     ));
 }
 
+///
 #[test]
 fn the_context_changes_by_commit_and_by_who_may() {
     let (mut alice, mut bob) = pair(58);
@@ -193,6 +196,7 @@ fn the_context_changes_by_commit_and_by_who_may() {
     }
 }
 
+///
 #[test]
 fn a_designated_thread_takes_commits_of_one_device() {
     let founder = Person::new(59_000);
@@ -232,6 +236,7 @@ fn a_commit_of_another_parent_a_message_and_ones_own_are_told_apart() {
     ));
 }
 
+///
 #[test]
 fn a_bent_commit_is_refused() {
     let (mut alice, mut bob) = pair(61);

@@ -3,6 +3,7 @@
 
 use super::*;
 
+///
 #[test]
 fn when_the_newest_of_thirty_comes_first_none_is_lost() {
     let (mut alice, mut bob) = pair(20);
@@ -16,6 +17,7 @@ fn when_the_newest_of_thirty_comes_first_none_is_lost() {
     }
 }
 
+///
 #[test]
 fn the_window_holds_256_late_ones_and_says_when_one_is_too_late() {
     let (mut alice, mut bob) = pair(21);
@@ -29,6 +31,7 @@ fn the_window_holds_256_late_ones_and_says_when_one_is_too_late() {
     }
 }
 
+///
 #[test]
 fn a_message_within_4096_ahead_opens_and_beyond_it_does_not() {
     let (mut alice, mut bob) = pair(22);

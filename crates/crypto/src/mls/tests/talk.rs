@@ -39,6 +39,7 @@ fn the_author_of_a_message_is_told_by_account_and_device() {
     );
 }
 
+///
 #[test]
 fn both_are_in_one_state_and_see_one_context() {
     let (alice, bob) = pair(3);
@@ -48,6 +49,7 @@ fn both_are_in_one_state_and_see_one_context() {
     assert_eq!(alice.thread.context().thread, thread_id(3));
 }
 
+///
 #[test]
 fn a_deferred_ratchet_row_still_opens_every_later_message() {
     let (mut alice, mut bob) = pair(4);
@@ -62,6 +64,7 @@ fn a_deferred_ratchet_row_still_opens_every_later_message() {
     assert_eq!(bob.hears(&alice.says("after the crash")), "after the crash");
 }
 
+///
 #[test]
 fn only_receiving_is_deferred() {
     let (mut alice, mut bob) = pair(5);
@@ -79,6 +82,7 @@ fn only_receiving_is_deferred() {
     assert_eq!(bob.thread.take_changes(Ratchet::Defer).len(), 1);
 }
 
+///
 /// The send ratchet after a crash: what was taken out with each message keeps two messages from sharing a key.
 #[test]
 fn after_a_crash_no_generation_is_sent_twice() {
@@ -193,6 +197,7 @@ fn a_thread_can_be_sent_to_another_thread() {
     sendable(&pair(11).0.thread);
 }
 
+///
 /// An account that rotated as often as it can has the longest credential: its package still fits a hello.
 #[test]
 fn the_longest_key_package_fits_a_hello() {
