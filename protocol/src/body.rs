@@ -2,6 +2,7 @@
 //! The body: one message's header and content, and what is shown of a kind that is not known here.
 
 mod account_state;
+mod amend;
 mod profile;
 mod reach;
 mod receipt;
@@ -13,6 +14,7 @@ pub use account_state::{
     AccountChange, AccountState, AccountStatement, BlockMarks, BoxRecord, GrantDirection, Merged,
     Subject, supersedes,
 };
+pub use amend::{Edit, Erase};
 pub use profile::Profile;
 pub use reach::Reach;
 pub use receipt::{Receipt, ReceiptState};
@@ -104,6 +106,10 @@ pub enum Content {
     Reach(Reach),
     /// A statement of the account to its own devices; refused outside the self thread.
     AccountState(Signed<AccountStatement>),
+    /// Another text for an earlier message of its author.
+    Edit(Edit),
+    /// An earlier message of its author goes.
+    Erase(Erase),
     /// A kind that an app brought to this node; its bytes passed that kind's check.
     App {
         /// The kind.
@@ -115,8 +121,8 @@ pub enum Content {
     Unknown {
         /// The kind.
         kind: u32,
-        /// The content's bytes.
-        bytes: Vec<u8>,
+        /// The whole body as received. What could be read of its header stands beside it; it is sent on as it came.
+        body: Vec<u8>,
     },
 }
 
@@ -130,10 +136,13 @@ impl Content {
             Self::Profile(_) => body_kind::PROFILE,
             Self::Reach(_) => body_kind::REACH,
             Self::AccountState(_) => body_kind::ACCOUNT_STATE,
+            Self::Edit(_) => body_kind::EDIT,
+            Self::Erase(_) => body_kind::ERASE,
             Self::App { kind, .. } | Self::Unknown { kind, .. } => *kind,
         }
     }
 
+    /// The bytes of the content alone; of an unknown kind the whole body.
     fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Text(text) => text.to_bytes(),
@@ -141,7 +150,10 @@ impl Content {
             Self::Profile(profile) => profile.to_bytes(),
             Self::Reach(reach) => reach.to_bytes(),
             Self::AccountState(statement) => statement.to_bytes(),
-            Self::App { bytes, .. } | Self::Unknown { bytes, .. } => bytes.clone(),
+            Self::Edit(edit) => edit.to_bytes(),
+            Self::Erase(erase) => erase.to_bytes(),
+            Self::App { bytes, .. } => bytes.clone(),
+            Self::Unknown { body, .. } => body.clone(),
         }
     }
 }
@@ -198,6 +210,8 @@ impl BodyKinds {
             }
             body_kind::REACH => Reach::from_bytes(bytes).map(Content::Reach),
             body_kind::ACCOUNT_STATE => Signed::from_bytes(bytes).map(Content::AccountState),
+            body_kind::EDIT => Edit::from_bytes(bytes).map(Content::Edit),
+            body_kind::ERASE => Erase::from_bytes(bytes).map(Content::Erase),
             _ => match self.apps.get(&kind) {
                 Some(check) => check(bytes).map(|()| Content::App {
                     kind,
@@ -228,24 +242,71 @@ impl Body {
         Self::new(Content::Text(Text { text: text.into() }))
     }
 
-    /// The message to send. Refuses what every receiver would.
+    /// Another text for a message, with a fallback for nodes that do not know edits.
+    #[must_use]
+    pub fn edit(message: MessageId, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let edit = Edit { message, text };
+        let fallback = edit.fallback();
+        Self::with_fallback(Content::Edit(edit), fallback)
+    }
+
+    /// The end of a message, with a fallback for nodes that do not know erasures.
+    #[must_use]
+    pub fn erase(message: MessageId) -> Self {
+        Self::with_fallback(
+            Content::Erase(Erase { message }),
+            Erase::FALLBACK.to_owned(),
+        )
+    }
+
+    fn with_fallback(content: Content, fallback: String) -> Self {
+        let mut body = Self::new(content);
+        body.header.fallback = Some(fallback);
+        body
+    }
+
+    /// The message to send. Refuses what every receiver would. What was not understood goes on as it came.
     pub fn to_message(&self) -> Result<Message, DecodeError> {
-        let message = Message {
-            kind: self.content.kind(),
-            body: RawBody {
+        let kind = self.content.kind();
+        let body = match &self.content {
+            Content::Unknown { body, .. } => body.clone(),
+            content => RawBody {
                 header: self.header.to_bytes(),
-                content: self.content.to_bytes(),
+                content: content.to_bytes(),
             }
             .to_bytes(),
         };
+        let message = Message { kind, body };
         at_most("bytes of a message", message.body.len(), MESSAGE_BYTES_MAX)?;
         // What was built here may still break a bound of its kind; better the sender hears it than every reader.
-        if matches!(self.content, Content::App { .. } | Content::Unknown { .. }) {
+        if matches!(self.content, Content::App { .. }) {
             BodyHeader::from_bytes(&self.header.to_bytes())?;
         } else {
             Self::from_message(&message, &BodyKinds::released())?;
         }
         Ok(message)
+    }
+
+    /// A text message with another text; its header's bytes stay as they are. Of no other kind is there an edited form.
+    pub fn reworded(message: &Message, text: &str) -> Result<Message, DecodeError> {
+        let body = Self::from_message(message, &BodyKinds::released())?;
+        if !matches!(body.content, Content::Text(_)) {
+            return Err(DecodeError::Invalid {
+                what: "only a text has an edited form",
+            });
+        }
+        let text = text.to_owned();
+        let reworded = RawBody {
+            header: RawBody::from_bytes(&message.body)?.header,
+            content: Text { text }.to_bytes(),
+        };
+        let reworded = Message {
+            kind: message.kind,
+            body: reworded.to_bytes(),
+        };
+        Self::from_message(&reworded, &BodyKinds::released())?;
+        Message::from_bytes(&reworded.to_bytes())
     }
 
     /// Reads a message. What needs a newer version comes back as [`Content::Unknown`] with everything of the header
@@ -254,7 +315,7 @@ impl Body {
         let raw = RawBody::from_bytes(&message.body)?;
         let unknown = || Content::Unknown {
             kind: message.kind,
-            bytes: raw.content.clone(),
+            body: message.body.clone(),
         };
         let header = match BodyHeader::from_bytes(&raw.header) {
             Ok(header) => header,

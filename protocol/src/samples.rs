@@ -12,7 +12,9 @@ mod vectors;
 use std::fmt::Debug;
 
 use crate::acknowledgement::AckVector;
-use crate::body::{AccountStatement, BlockMarks, Profile, Reach, Receipt, ReceiptState, Text};
+use crate::body::{
+    AccountStatement, BlockMarks, Erase, Profile, Reach, Receipt, ReceiptState, Text,
+};
 use crate::codec::{DecodeError, Reader, Wire};
 use crate::deposit::ParcelContent;
 use crate::envelope::Message;
@@ -226,6 +228,14 @@ fn add_bodies(all: &mut Vec<Sample>) {
         },
     );
     let up_to = vec![(DeviceId([0x4d; 32]), Lane::Service, 12)];
+    add(all, "Edit", &edit());
+    add(
+        all,
+        "Erase",
+        &Erase {
+            message: message_id(),
+        },
+    );
     add(
         all,
         "Receipt",

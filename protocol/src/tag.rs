@@ -54,7 +54,11 @@ pub mod body_kind {
     pub const REACH: u32 = 4;
     /// [`crate::body::AccountStatement`], signed; in the self thread only.
     pub const ACCOUNT_STATE: u32 = 5;
+    /// [`crate::body::Edit`].
+    pub const EDIT: u32 = 6;
+    /// [`crate::body::Erase`].
+    pub const ERASE: u32 = 7;
 
     /// All of them.
-    pub const ALL: [u32; 5] = [TEXT, RECEIPT, PROFILE, REACH, ACCOUNT_STATE];
+    pub const ALL: [u32; 7] = [TEXT, RECEIPT, PROFILE, REACH, ACCOUNT_STATE, EDIT, ERASE];
 }

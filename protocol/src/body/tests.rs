@@ -25,7 +25,7 @@ fn a_kind_of_a_newer_build_shows_its_fallback_is_answered_and_decodes_after_the_
         today.content,
         Content::Unknown {
             kind: 9999,
-            bytes: weather_bytes("sunny")
+            body: kept.body.clone()
         }
     );
 
@@ -112,6 +112,103 @@ fn a_critical_field_of_a_newer_build_in_header_or_content_keeps_the_message_unre
 }
 
 ///
+#[test]
+fn what_was_not_understood_is_sent_on_as_it_came() {
+    let text = Text {
+        text: "transfer 100".to_owned(),
+    }
+    .to_bytes();
+    let header = BodyHeader::default().to_bytes();
+    for kept in [
+        // A critical field of the header: left out, this would be plain text.
+        message(1, &[0xa2, 0, 0, 9, 0], &text),
+        // A header field that may be skipped, and a content field that may not.
+        message(1, &[0xa2, 0, 0, 0x18, 64, 7], &[0xa2, 0, 0x61, b'a', 9, 0]),
+        message(9999, &[0xa2, 0, 0, 0x18, 64, 7], &text),
+        message(9999, &header, b"anything"),
+    ] {
+        let body = Body::from_message(&kept, &BodyKinds::released()).unwrap();
+        assert!(matches!(body.content, Content::Unknown { .. }), "{body:?}");
+        assert_eq!(body.to_message().unwrap(), kept);
+    }
+}
+
+fn address() -> MessageId {
+    MessageId {
+        thread: ThreadId([1; 16]),
+        author: DeviceId([2; 32]),
+        lane: Lane::Service,
+        sequence: 4,
+    }
+}
+
+#[test]
+fn an_amendment_says_to_older_builds_what_it_did() {
+    let older = |body: Body| {
+        let message = body.to_message().unwrap();
+        // An older build knows neither number.
+        let message = Message {
+            kind: message.kind + 9_000,
+            ..message
+        };
+        Body::from_message(&message, &BodyKinds::released()).unwrap()
+    };
+    let edited = older(Body::edit(address(), "at seven"));
+    assert_eq!(
+        edited.shown_fallback().unwrap().text,
+        Some("Edited: at seven")
+    );
+    let erased = older(Body::erase(address()));
+    assert!(erased.shown_fallback().unwrap().text.is_some());
+    // What does not fit is cut between two characters.
+    let long = older(Body::edit(address(), "é".repeat(TEXT_BYTES_MAX / 2)));
+    let length = long.shown_fallback().unwrap().text.unwrap().len();
+    assert!((FALLBACK_BYTES_MAX - 1..=FALLBACK_BYTES_MAX).contains(&length));
+}
+
+#[test]
+fn an_edit_is_bounded_as_a_text_is() {
+    let edit = |length: usize| Body::edit(address(), "x".repeat(length)).to_message();
+    assert!(edit(TEXT_BYTES_MAX).is_ok());
+    assert_eq!(
+        edit(TEXT_BYTES_MAX + 1).unwrap_err(),
+        DecodeError::TooLong {
+            what: "bytes of a text",
+            got: TEXT_BYTES_MAX as u64 + 1,
+            max: TEXT_BYTES_MAX as u64
+        }
+    );
+}
+
+#[test]
+fn a_reworded_text_keeps_its_header_as_it_came_and_nothing_else_is_reworded() {
+    let text = Text {
+        text: "at eight".to_owned(),
+    }
+    .to_bytes();
+    let skippable = [0xa2, 0, 1, 0x18, 64, 7];
+    let sent = message(body_kind::TEXT, &skippable, &text);
+    let reworded = Body::reworded(&sent, "at seven").unwrap();
+    assert_eq!(
+        RawBody::from_bytes(&reworded.body).unwrap().header,
+        skippable
+    );
+    let read = Body::from_message(&reworded, &BodyKinds::released()).unwrap();
+    assert_eq!(read.header.author_kind, AuthorKind::Bot);
+    assert_eq!(
+        read.content,
+        Content::Text(Text {
+            text: "at seven".to_owned()
+        })
+    );
+    assert!(Body::reworded(&sent, &"x".repeat(TEXT_BYTES_MAX + 1)).is_err());
+    let newer = message(body_kind::TEXT, &[0xa2, 0, 0, 9, 0], &text);
+    let erase = Body::erase(address()).to_message().unwrap();
+    for other in [newer_message(), newer, erase] {
+        assert!(Body::reworded(&other, "a").is_err(), "{other:?}");
+    }
+}
+
 #[test]
 fn a_damaged_body_is_an_error_and_not_an_unknown_kind() {
     let header = BodyHeader::default().to_bytes();

@@ -7,7 +7,7 @@ use ed25519_dalek::SigningKey;
 use crate::acknowledgement::{AckEntry, AckVector};
 use crate::body::{
     AccountChange, AccountStatement, AuthorKind, Body, BodyHeader, BodyKinds, BoxRecord, Content,
-    GrantDirection, Text, Via,
+    Edit, GrantDirection, Text, Via,
 };
 use crate::capability::{ALL_HOURS, Capability, CapabilityTerms};
 use crate::codec::Wire;
@@ -285,6 +285,13 @@ pub(crate) fn body_header() -> BodyHeader {
             key: public(64),
         }),
         fallback: Some("Sunny, 21 degrees".to_owned()),
+    }
+}
+
+pub(crate) fn edit() -> Edit {
+    Edit {
+        message: message_id(),
+        text: "at seven, not at eight".to_owned(),
     }
 }
 
