@@ -8,7 +8,7 @@ mod reach;
 mod receipt;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use account_state::{
     AccountChange, AccountState, AccountStatement, BlockMarks, BoxRecord, GrantDirection, Merged,
@@ -173,6 +173,7 @@ pub type ContentCheck = fn(&[u8]) -> Result<(), DecodeError>;
 #[derive(Debug, Clone, Default)]
 pub struct BodyKinds {
     apps: BTreeMap<u32, ContentCheck>,
+    missing: BTreeSet<u32>,
 }
 
 impl BodyKinds {
@@ -189,12 +190,21 @@ impl BodyKinds {
         self
     }
 
+    /// The same, as a build that was made before this kind.
+    #[must_use]
+    pub fn without(mut self, kind: u32) -> Self {
+        self.apps.remove(&kind);
+        self.missing.insert(kind);
+        self
+    }
+
     /// All known kinds, ascending: what a leaf's capabilities announce.
     #[must_use]
     pub fn known(&self) -> Vec<u32> {
         let mut kinds: Vec<u32> = body_kind::ALL
             .into_iter()
             .chain(self.apps.keys().copied())
+            .filter(|kind| !self.missing.contains(kind))
             .collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -203,6 +213,10 @@ impl BodyKinds {
 
     fn read(&self, kind: u32, bytes: &[u8]) -> Result<Content, DecodeError> {
         match kind {
+            _ if self.missing.contains(&kind) => Err(DecodeError::UnknownNumber {
+                what: "body kind",
+                number: kind.into(),
+            }),
             body_kind::TEXT => Text::from_bytes(bytes).map(Content::Text),
             body_kind::RECEIPT => Receipt::from_bytes(bytes).map(Content::Receipt),
             body_kind::PROFILE => {

@@ -42,6 +42,10 @@ pub mod label {
     ];
 }
 
+/// The edition of the released bodies: one more whenever the header or a released kind learns a critical field. A node
+/// that reads a newer one than it did reads again what it kept.
+pub const BODY_EDITION: u32 = 1;
+
 /// Kinds of message bodies.
 pub mod body_kind {
     /// [`crate::body::Text`].

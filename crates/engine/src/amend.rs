@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Amending: reading, editing, erasing and deleting what is in a history already.
+//! Amending: reading and deleting what is in a history already.
 
-use comptoir_protocol::body::{Body, Content, Receipt, ReceiptState};
-use comptoir_protocol::envelope::Message;
+use comptoir_protocol::body::{Content, Receipt, ReceiptState};
 use comptoir_protocol::id::Lane;
 use comptoir_protocol::place::Place;
 
 use crate::contacts::own_message;
 use crate::outgoing::run_key;
 use crate::rows::key::{self, Key, u16_at, u32_at, u64_at};
-use crate::rows::thread::{Item, RunPart};
+use crate::rows::thread::RunPart;
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::command::MessageAt;
 use crate::seam::error::EngineError;
@@ -129,7 +128,7 @@ impl Turn<'_> {
     }
 
     /// Messages of others beyond the read marks that are for the user.
-    fn count_unread(&self, loaded: &Loaded) -> Result<u64, EngineError> {
+    pub(crate) fn count_unread(&self, loaded: &Loaded) -> Result<u64, EngineError> {
         let mut unread = 0;
         for (at, author) in loaded.thread.authors.iter().enumerate().skip(1) {
             let at = u16::try_from(at).map_err(|_| EngineError::Exhausted("authors"))?;
@@ -170,130 +169,6 @@ impl Turn<'_> {
             .collect()
     }
 
-    /// `Command::Edit`: replaces an own text where it lies.
-    pub(crate) fn on_edit(
-        &mut self,
-        persona: u16,
-        at: MessageAt,
-        text: &str,
-    ) -> Result<Result<Answer, Refusal>, EngineError> {
-        let message = match Body::text(text).to_message() {
-            Ok(message) => message,
-            Err(error) => {
-                return Ok(Err(Refusal::BadMessage {
-                    why: error.to_string(),
-                }));
-            }
-        };
-        let Some(loaded) = self.thread_of(persona, at.thread)? else {
-            return Ok(Err(Refusal::NoSuchThread));
-        };
-        let own = loaded.thread.authors[0].device == at.author;
-        let changed = if own {
-            self.rewrite(&loaded, at, Some(&message))?
-        } else {
-            false
-        };
-        self.put_thread(loaded);
-        if !own {
-            return Ok(Err(Refusal::NotYours));
-        }
-        if !changed {
-            return Ok(Err(Refusal::NoSuchMessage));
-        }
-        self.tell_change(persona, at, false);
-        Ok(Ok(Answer::Done))
-    }
-
-    /// `Command::Erase`: the message's bytes go from its row; that it was there stays.
-    pub(crate) fn on_erase(
-        &mut self,
-        persona: u16,
-        at: MessageAt,
-    ) -> Result<Result<Answer, Refusal>, EngineError> {
-        let Some(loaded) = self.thread_of(persona, at.thread)? else {
-            return Ok(Err(Refusal::NoSuchThread));
-        };
-        let changed = self.rewrite(&loaded, at, None)?;
-        self.put_thread(loaded);
-        if !changed {
-            return Ok(Err(Refusal::NoSuchMessage));
-        }
-        self.tell_change(persona, at, true);
-        Ok(Ok(Answer::Done))
-    }
-
-    fn tell_change(&mut self, persona: u16, at: MessageAt, erased: bool) {
-        let MessageAt {
-            thread,
-            author,
-            lane,
-            sequence,
-        } = at;
-        self.event(Event::MessageChanged {
-            persona,
-            thread,
-            author,
-            lane,
-            sequence,
-            erased,
-        });
-    }
-
-    /// Replaces one message inside its row; false when there is none.
-    fn rewrite(
-        &mut self,
-        loaded: &Loaded,
-        at: MessageAt,
-        new: Option<&Message>,
-    ) -> Result<bool, EngineError> {
-        let Some(author) = loaded
-            .thread
-            .authors
-            .iter()
-            .position(|author| author.device == at.author)
-        else {
-            return Ok(false);
-        };
-        let author = u16::try_from(author).map_err(|_| EngineError::Exhausted("authors"))?;
-        let Some((_, entry)) = self.batch_at(loaded.number, author, at.lane, at.sequence)? else {
-            return Ok(false);
-        };
-        for (number, mut part) in self.parts(loaded.number, entry.arrival)? {
-            let Some(index) = at
-                .sequence
-                .checked_sub(part.from)
-                .and_then(|index| usize::try_from(index).ok())
-            else {
-                continue;
-            };
-            let Some(item) = part.items.get_mut(index) else {
-                continue;
-            };
-            if item.silent || item.kind == 0 {
-                return Ok(false);
-            }
-            let edited_ms = self.now.wall_ms;
-            *item = match new {
-                Some(message) => Item {
-                    body: message.body.clone(),
-                    kind: message.kind,
-                    edited_ms,
-                    silent: false,
-                },
-                None => Item {
-                    body: Vec::new(),
-                    kind: 0,
-                    edited_ms,
-                    silent: false,
-                },
-            };
-            self.put(run_key(loaded.number, entry.arrival).u16(number), &part);
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
     /// `Command::DeleteThread`: what is there now goes, a part a step; the thread and its counters stay.
     pub(crate) fn on_delete_thread(
         &mut self,
@@ -315,6 +190,7 @@ impl Turn<'_> {
         }
         loaded.thread.unread = 0;
         loaded.dirty = true;
+        self.forget_amends(&mut loaded)?;
         let (id, arrival) = (loaded.thread.id, loaded.thread.arrival_next);
         self.put_thread(loaded);
         self.put(Key::of(key::DELETING).u32(number), &arrival);

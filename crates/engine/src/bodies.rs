@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Bodies: what a message of another says to the node itself, and what is for the user.
 
-use comptoir_protocol::body::{Body, Content, Profile, Reach, Receipt};
-use comptoir_protocol::envelope::Batch;
+use comptoir_protocol::body::{Body, Content, Edit, Erase, Profile, Reach, Receipt};
+use comptoir_protocol::envelope::{Batch, Message};
 use comptoir_protocol::id::Lane;
 
+use crate::amendments::Amendment;
 use crate::rows::contact::Contact;
 use crate::rows::key::{self, Key};
 use crate::seam::error::EngineError;
@@ -19,43 +20,68 @@ pub(crate) enum Told {
     Reach(Reach),
 }
 
+/// What a batch says.
+pub(crate) struct Heard {
+    /// Which of its messages are not for the user.
+    pub(crate) silent: Vec<bool>,
+    /// How many are.
+    pub(crate) shown: u64,
+    /// What it says of earlier messages.
+    pub(crate) amendments: Vec<Amendment>,
+}
+
+/// Whom one message is for.
+pub(crate) enum Meant {
+    /// The user.
+    ForUser,
+    /// The user, by its fallback: it needs a newer version.
+    Unknown,
+    /// The node, which has heard it, or refused it.
+    ForNode,
+    /// An earlier message.
+    Amends(Amendment),
+}
+
+/// Where a message stands among those of its author.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spoken {
+    /// Index of the author.
+    pub(crate) author: usize,
+    /// The lane.
+    pub(crate) lane: Lane,
+    /// Its number there.
+    pub(crate) sequence: u64,
+}
+
 impl Turn<'_> {
-    /// Reads the bodies of a batch: which of them are silent, and how many are for the user.
-    pub(crate) fn read_bodies(&mut self, loaded: &mut Loaded, batch: &Batch) -> (Vec<bool>, u64) {
-        let mut silent = Vec::with_capacity(batch.messages.len());
+    /// Reads the bodies of a batch.
+    pub(crate) fn read_bodies(
+        &mut self,
+        loaded: &mut Loaded,
+        author: usize,
+        batch: &Batch,
+    ) -> Heard {
+        let mut heard = Heard {
+            silent: Vec::with_capacity(batch.messages.len()),
+            shown: 0,
+            amendments: Vec::new(),
+        };
         let mut unknown = false;
-        for message in &batch.messages {
-            let shown = match Body::from_message(message, &self.config.kinds) {
-                Ok(body) => match body.content {
-                    Content::Text(_) | Content::App { .. } => true,
-                    Content::Unknown { .. } => {
-                        unknown = true;
-                        true
-                    }
-                    Content::Receipt(receipt) => {
-                        self.on_receipt(loaded, &receipt);
-                        false
-                    }
-                    Content::Profile(profile) => {
-                        self.told.push(Told::Profile(profile));
-                        false
-                    }
-                    Content::Reach(reach) => {
-                        self.told.push(Told::Reach(reach));
-                        false
-                    }
-                    // Eve must not rule Alice's devices: account state is taken from the self thread only.
-                    Content::AccountState(_) => {
-                        self.memory.counters.bodies_refused += 1;
-                        false
-                    }
-                },
-                Err(_) => {
-                    self.memory.counters.bodies_refused += 1;
-                    false
-                }
+        let lane = batch.lane;
+        for (sequence, message) in (batch.first_sequence..).zip(&batch.messages) {
+            let spoken = Spoken {
+                author,
+                lane,
+                sequence,
             };
-            silent.push(!shown);
+            let meant = self.hear(loaded, spoken, message);
+            unknown |= matches!(meant, Meant::Unknown);
+            let for_user = matches!(meant, Meant::ForUser | Meant::Unknown);
+            heard.silent.push(!for_user);
+            heard.shown += u64::from(for_user);
+            if let Meant::Amends(amendment) = meant {
+                heard.amendments.push(amendment);
+            }
         }
         if unknown {
             self.put_bytes(
@@ -71,8 +97,55 @@ impl Turn<'_> {
                 });
             }
         }
-        let shown = silent.iter().filter(|silent| !**silent).count() as u64;
-        (silent, shown)
+        heard
+    }
+
+    /// Reads one body. What it says to the node is done, or noted to be done once the thread is given back.
+    pub(crate) fn hear(&mut self, loaded: &mut Loaded, spoken: Spoken, message: &Message) -> Meant {
+        let sequence = spoken.sequence;
+        let content = match Body::from_message(message, &self.config.kinds) {
+            Ok(body) => body.content,
+            Err(_) => {
+                self.memory.counters.bodies_refused += 1;
+                return Meant::ForNode;
+            }
+        };
+        match content {
+            Content::Text(_) | Content::App { .. } => return Meant::ForUser,
+            Content::Unknown { .. } => return Meant::Unknown,
+            Content::Edit(Edit { message, text }) => {
+                return Meant::Amends(Amendment {
+                    sequence,
+                    message,
+                    text: Some(text),
+                });
+            }
+            Content::Erase(Erase { message }) => {
+                return Meant::Amends(Amendment {
+                    sequence,
+                    message,
+                    text: None,
+                });
+            }
+            Content::Receipt(receipt) => self.on_receipt(loaded, &receipt),
+            Content::Profile(profile) => {
+                let track = loaded.thread.authors[spoken.author].track_mut(spoken.lane);
+                if is_newer(&mut track.profile, sequence) {
+                    self.told.push(Told::Profile(profile));
+                }
+                loaded.dirty = true;
+            }
+            Content::Reach(reach) => {
+                let track = loaded.thread.authors[spoken.author].track_mut(spoken.lane);
+                if is_newer(&mut track.reach, sequence) {
+                    self.told.push(Told::Reach(reach));
+                }
+                loaded.dirty = true;
+            }
+            // Eve must not rule Alice's devices: account state is taken from the self thread only.
+            Content::AccountState(_) => self.memory.counters.bodies_refused += 1,
+        }
+        Meant::ForNode
     }
 
     /// The other side has read some of ours.
@@ -207,4 +280,13 @@ impl Turn<'_> {
         up_to.sort_unstable();
         up_to
     }
+}
+
+/// Whether a message says more than the last one that was taken of its kind; then it is the last one.
+fn is_newer(taken: &mut Option<u64>, sequence: u64) -> bool {
+    let newer = taken.is_none_or(|taken| taken < sequence);
+    if newer {
+        *taken = Some(sequence);
+    }
+    newer
 }

@@ -86,7 +86,7 @@ impl Turn<'_> {
                 messages,
             } => self.on_send(persona, *thread, *lane, messages),
             Command::Edit { message, text } => self.on_edit(persona, *message, text),
-            Command::Erase { message } => self.on_erase(persona, *message),
+            Command::Erase { message, only_here } => self.on_erase(persona, *message, *only_here),
             Command::MarkRead { thread, up_to } => self.on_mark_read(persona, *thread, *up_to),
             Command::Rename { contact, name } => self.on_rename(persona, *contact, name.as_deref()),
             Command::Mute { contact, muted } => self.on_mute(persona, *contact, *muted),

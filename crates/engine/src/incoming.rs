@@ -12,6 +12,8 @@ use comptoir_protocol::frame::RefusalReason;
 use comptoir_protocol::id::{Lane, ThreadId};
 use comptoir_protocol::runs::Inserted;
 
+use crate::amendments::Said;
+use crate::bodies::Heard;
 use crate::boxes::GRANT_PERIOD_S;
 use crate::memory::Source;
 use crate::outgoing::Placed;
@@ -332,7 +334,11 @@ impl Turn<'_> {
             || self
                 .lane_of(source)
                 .is_some_and(|box_lane| box_lane != parcel_lane);
-        let (silent, shown) = self.read_bodies(loaded, batch);
+        let Heard {
+            silent,
+            shown,
+            amendments,
+        } = self.read_bodies(loaded, author, batch);
         let placed = Placed {
             author: u16::try_from(author).map_err(|_| EngineError::Exhausted("authors"))?,
             lane,
@@ -345,7 +351,18 @@ impl Turn<'_> {
             held_back,
             late,
         };
+        let index = placed.author;
         self.place(loaded, &placed);
+        if !held_back {
+            let said = Said {
+                author: index,
+                lane,
+                height,
+                sent_ms: batch.sent_ms,
+            };
+            self.on_amendments(loaded, &said, amendments)?;
+        }
+        self.apply_waiting(loaded, index, lane, (first, to))?;
         self.count_received(shown, source);
         self.tell_of_batch(loaded, device, lane, (first, to), last, held_back, shown);
         Ok(true)

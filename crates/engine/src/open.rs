@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Opening: what memory holds is read back from rows, and what is owed is derived again.
 
-use comptoir_protocol::body::{Body, Content};
-use comptoir_protocol::envelope::Message;
 use comptoir_protocol::identity::Endpoint;
 use rand_core::Rng;
 
 use crate::memory::{BoxLink, Memory};
 use crate::personas::MAIN;
-use crate::rows::account::Meta;
 use crate::rows::contact::{Contact, Invite};
 use crate::rows::key::{self, Key, u32_at, u64_at};
 use crate::rows::reach::{BoxStage, OwnBox, Purpose, Relay};
@@ -124,7 +121,7 @@ impl Turn<'_> {
         // Numbers of this process are unlike those of the one before: a late answer to it is nobody's.
         self.memory.numbers.call = u64::from(self.rng.next_u32()) << 31 | 1;
         self.memory.numbers.frame_base = u64::from(self.rng.next_u32()) << 24;
-        self.reread_unknown()?;
+        self.begin_reread()?;
         for (number, _) in self.own_relays()? {
             self.serve_relay(number)?;
         }
@@ -161,44 +158,6 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// After an upgrade: messages of kinds that are known now are read, and what they say to the node is done.
-    fn reread_unknown(&mut self) -> Result<(), EngineError> {
-        let mut meta: Meta = self.load(Key::of(key::META))?.unwrap_or_default();
-        let kinds = self.config.kinds.known();
-        if meta.kinds == kinds {
-            return Ok(());
-        }
-        meta.kinds = kinds;
-        self.put(Key::of(key::META), &meta);
-        for (row_key, _) in self.scan(Scan::all(Key::of(key::UNKNOWN)))? {
-            let (Some(thread), Some(arrival)) = (u32_at(&row_key, 1), u64_at(&row_key, 5)) else {
-                continue;
-            };
-            let mut still_unknown = false;
-            for (_, part) in self.parts(thread, arrival)? {
-                for item in &part.items {
-                    let message = Message {
-                        kind: item.kind,
-                        body: item.body.clone(),
-                    };
-                    let body = Body::from_message(&message, &self.config.kinds);
-                    still_unknown |= item.kind != 0
-                        && matches!(
-                            body,
-                            Ok(Body {
-                                content: Content::Unknown { .. },
-                                ..
-                            })
-                        );
-                }
-            }
-            if !still_unknown {
-                self.delete(row_key);
-            }
-        }
-        Ok(())
-    }
-
     /// `Input::Tick`, and the end of every other input: what is due is done.
     pub(crate) fn on_due(&mut self) -> Result<(), EngineError> {
         // Bounded, so that a step stays one: what is left is due at once.
@@ -220,6 +179,7 @@ impl Turn<'_> {
                 Timer::Blob { invite } => self.put_blob(invite)?,
                 Timer::Sweep => self.on_sweep_due()?,
                 Timer::Delete => self.on_delete_due()?,
+                Timer::Reread => self.on_reread_due()?,
             }
         }
         Ok(())

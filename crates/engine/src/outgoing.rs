@@ -8,6 +8,7 @@ use comptoir_protocol::envelope::{
 };
 use comptoir_protocol::id::Lane;
 use comptoir_protocol::limits::{ENVELOPE_BYTES_MAX, ENVELOPE_MESSAGES_MAX};
+use comptoir_protocol::tag::body_kind;
 
 use crate::rows::key::{self, Key, lane_byte};
 use crate::rows::thread::{
@@ -28,6 +29,8 @@ const BATCH_BYTES_MAX: usize = ENVELOPE_BYTES_MAX - 256 - 4 * 1024;
 
 /// What CBOR adds to a message inside a batch, and a body inside its row.
 const MESSAGE_ROOM_BYTES: usize = 16;
+/// What the place of an amendment takes in a row: a device of 32 bytes, two numbers and their heads.
+const AMENDED_BYTES: usize = 32 + 2 * 9 + 8;
 
 /// A batch as it was added to a history.
 pub(crate) struct Appended {
@@ -65,8 +68,9 @@ impl Turn<'_> {
         let Some(contact) = loaded.thread.contact else {
             return Ok(Err(Refusal::NoSuchThread));
         };
-        if self.contact(contact)?.blocked {
-            return Ok(Err(Refusal::Blocked));
+        if let Some(refusal) = self.may_not_send(&loaded, contact)? {
+            self.put_thread(loaded);
+            return Ok(Err(refusal));
         }
         if messages.is_empty() || messages.len() > ENVELOPE_MESSAGES_MAX {
             let (got, max) = (messages.len() as u64, ENVELOPE_MESSAGES_MAX as u64);
@@ -75,10 +79,6 @@ impl Turn<'_> {
                 got,
                 max,
             }));
-        }
-        if loaded.thread.outbox_bytes > self.config.outbox_bytes_max {
-            let (waiting_bytes, max) = (loaded.thread.outbox_bytes, self.config.outbox_bytes_max);
-            return Ok(Err(Refusal::OutboxFull { waiting_bytes, max }));
         }
         let mut wire = Vec::with_capacity(messages.len());
         for message in messages {
@@ -109,6 +109,19 @@ impl Turn<'_> {
             from: first,
             to: last,
         }))
+    }
+
+    /// Why nothing can be said to a contact now.
+    pub(crate) fn may_not_send(
+        &self,
+        loaded: &Loaded,
+        contact: u32,
+    ) -> Result<Option<Refusal>, EngineError> {
+        if self.contact(contact)?.blocked {
+            return Ok(Some(Refusal::Blocked));
+        }
+        let (waiting_bytes, max) = (loaded.thread.outbox_bytes, self.config.outbox_bytes_max);
+        Ok((waiting_bytes > max).then_some(Refusal::OutboxFull { waiting_bytes, max }))
     }
 
     /// Says something of the node's own to a contact: numbered, encrypted and delivered like any message, not shown.
@@ -198,10 +211,15 @@ impl Turn<'_> {
         loaded.thread.arrival_next += 1;
         loaded.thread.last_ms = loaded.thread.last_ms.max(wall_ms);
         loaded.dirty = true;
-        let part = |from, items| RunPart {
+        let items = messages
+            .iter()
+            .zip(silent)
+            .map(|(message, silent)| Item::received(message, *silent))
+            .collect();
+        let whole = RunPart {
             author,
             lane,
-            from,
+            from: first,
             wall_ms,
             items,
             held_back,
@@ -209,25 +227,7 @@ impl Turn<'_> {
             height,
             sent_ms,
         };
-        let (mut items, mut bytes, mut from, mut parts) = (Vec::new(), 0, first, 0u16);
-        for (sequence, (message, silent)) in (first..).zip(messages.iter().zip(silent)) {
-            let size = message.body.len() + MESSAGE_ROOM_BYTES;
-            if bytes + size > RUN_ROW_BYTES_MAX && !items.is_empty() {
-                self.put(
-                    run_key(number, arrival).u16(parts),
-                    &part(from, std::mem::take(&mut items)),
-                );
-                (bytes, from, parts) = (0, sequence, parts + 1);
-            }
-            bytes += size;
-            items.push(Item {
-                body: message.body.clone(),
-                kind: message.kind,
-                edited_ms: 0,
-                silent: *silent,
-            });
-        }
-        self.put(run_key(number, arrival).u16(parts), &part(from, items));
+        self.put_parts(number, arrival, 0, whole);
         let to = first + messages.len() as u64 - 1;
         let rank = loaded.thread.authors[usize::from(author)].rank;
         let by_place = Key::of(key::PLACE)
@@ -259,9 +259,37 @@ impl Turn<'_> {
         );
     }
 
+    /// Writes messages of one arrival into as many rows as they need, from this part on; the number behind the last.
+    pub(crate) fn put_parts(
+        &mut self,
+        thread: u32,
+        arrival: u64,
+        first_part: u16,
+        whole: RunPart,
+    ) -> u16 {
+        let RunPart { from, items, .. } = whole;
+        let mut row = RunPart {
+            items: Vec::new(),
+            ..whole
+        };
+        let (mut bytes, mut part) = (0, first_part);
+        for (sequence, item) in (from..).zip(items) {
+            let size = item.row_bytes();
+            if bytes + size > RUN_ROW_BYTES_MAX && !row.items.is_empty() {
+                self.put(run_key(thread, arrival).u16(part), &row);
+                row.items.clear();
+                (bytes, row.from, part) = (0, sequence, part + 1);
+            }
+            bytes += size;
+            row.items.push(item);
+        }
+        self.put(run_key(thread, arrival).u16(part), &row);
+        part + 1
+    }
+
     /// Puts a batch into the outbox: encrypted at once when no other copy of this device can be writing, else when that
     /// is known. The thread is to be given back.
-    fn enqueue_batch(
+    pub(crate) fn enqueue_batch(
         &mut self,
         loaded: &mut Loaded,
         appended: Appended,
@@ -330,6 +358,37 @@ impl Turn<'_> {
             content: ParcelContent::Envelope(envelope),
         }
         .to_bytes())
+    }
+}
+
+impl Item {
+    /// A message as it came, or was written. What an amendment says is kept where it applies, and nowhere else.
+    pub(crate) fn received(message: &Message, silent: bool) -> Self {
+        let amends = silent && matches!(message.kind, body_kind::EDIT | body_kind::ERASE);
+        Item {
+            body: if amends {
+                Vec::new()
+            } else {
+                message.body.clone()
+            },
+            kind: message.kind,
+            edited_ms: 0,
+            silent,
+            amended: None,
+        }
+    }
+
+    /// The message as it is to be read.
+    pub(crate) fn message(&self) -> Message {
+        Message {
+            kind: self.kind,
+            body: self.body.clone(),
+        }
+    }
+
+    fn row_bytes(&self) -> usize {
+        let amended = self.amended.map_or(0, |_| AMENDED_BYTES);
+        self.body.len() + MESSAGE_ROOM_BYTES + amended
     }
 }
 

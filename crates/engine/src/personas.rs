@@ -169,6 +169,7 @@ impl Turn<'_> {
             outbox_count: 0,
             held_back: 0,
             made_ms: self.now.wall_ms,
+            amends_waiting: None,
         };
         self.memory.threads.insert(thread.id, number);
         // Nobody can be ahead of us in a thread that begins now.

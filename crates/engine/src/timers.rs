@@ -30,6 +30,8 @@ pub(crate) enum Timer {
     Sweep,
     /// Go on deleting messages.
     Delete,
+    /// Go on reading kept bodies again.
+    Reread,
 }
 
 /// All timers.

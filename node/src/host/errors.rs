@@ -50,9 +50,10 @@ fn refused(refusal: Refusal) -> HostError {
         Refusal::Blocked => because(ApiRefusal::Blocked),
         Refusal::NotYours => because(ApiRefusal::NotYours),
         Refusal::OtherBody => HostError::IdempotencyMismatch,
-        Refusal::AlreadyContact { .. } | Refusal::AlreadyPersona { .. } | Refusal::AlreadyRelay => {
-            HostError::Conflict(detail)
-        }
+        Refusal::AlreadyContact { .. }
+        | Refusal::AlreadyPersona { .. }
+        | Refusal::AlreadyRelay
+        | Refusal::Erased => HostError::Conflict(detail),
         _ => because(ApiRefusal::Other),
     }
 }

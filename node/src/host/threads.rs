@@ -312,6 +312,7 @@ impl ThreadHost for Host {
         Box::pin(
             self.change_message(persona, thread, message, |message| Command::Erase {
                 message,
+                only_here: false,
             }),
         )
     }

@@ -112,6 +112,7 @@ fn a_critical_field_of_a_newer_build_in_header_or_content_keeps_the_message_unre
 }
 
 ///
+///
 #[test]
 fn what_was_not_understood_is_sent_on_as_it_came() {
     let text = Text {
@@ -142,6 +143,7 @@ fn address() -> MessageId {
     }
 }
 
+///
 #[test]
 fn an_amendment_says_to_older_builds_what_it_did() {
     let older = |body: Body| {
@@ -166,6 +168,7 @@ fn an_amendment_says_to_older_builds_what_it_did() {
     assert!((FALLBACK_BYTES_MAX - 1..=FALLBACK_BYTES_MAX).contains(&length));
 }
 
+///
 #[test]
 fn an_edit_is_bounded_as_a_text_is() {
     let edit = |length: usize| Body::edit(address(), "x".repeat(length)).to_message();
@@ -180,6 +183,7 @@ fn an_edit_is_bounded_as_a_text_is() {
     );
 }
 
+///
 #[test]
 fn a_reworded_text_keeps_its_header_as_it_came_and_nothing_else_is_reworded() {
     let text = Text {

@@ -30,6 +30,19 @@ record! {
         6 pub invite: u32,
         /// Body kinds the build knew that opened this store last.
         7 pub kinds: Vec<u32>,
+        /// The edition of the released kinds that it read.
+        8 pub edition: Option<u32>,
+    }
+}
+
+record! {
+    /// How far kept bodies were read again.
+    #[derive(Default)]
+    pub struct Rereading {
+        /// The thread of the last arrival looked at.
+        0 pub thread: u32,
+        /// The arrival.
+        1 pub arrival: u64,
     }
 }
 
@@ -44,6 +57,7 @@ impl Default for Meta {
             relay: 1,
             invite: 1,
             kinds: Vec::new(),
+            edition: None,
         }
     }
 }

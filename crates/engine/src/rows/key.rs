@@ -43,6 +43,10 @@ pub const UNKNOWN: u8 = 0x13;
 pub const DELETING: u8 = 0x14;
 /// `persona u16 ‖ reference` → [`crate::rows::reach::KeptPackage`].
 pub const PACKAGE: u8 = 0x15;
+/// `thread u32 ‖ author u16 ‖ lane u8 ‖ sequence u64` → [`crate::rows::thread::Amend`] of a message that is not here.
+pub const AMEND: u8 = 0x16;
+/// One row while kept bodies are read again: [`crate::rows::account::Rereading`].
+pub const REREADING: u8 = 0x17;
 /// How messages went: one row, [`crate::rows::counts::Counts`].
 pub const COUNTS: u8 = 0x1f;
 

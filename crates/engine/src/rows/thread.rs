@@ -3,6 +3,7 @@
 
 use comptoir_protocol::envelope::Chain;
 use comptoir_protocol::id::{DeviceId, Lane, PublicKey, RelayKey, ThreadId};
+use comptoir_protocol::place::Place;
 use comptoir_protocol::runs::Runs;
 
 use crate::rows::record::{choice, record};
@@ -42,6 +43,8 @@ record! {
         14 pub held_back: u64,
         /// Wall time at which the thread was made.
         15 pub made_ms: u64,
+        /// Amendments that wait for their message.
+        16 pub amends_waiting: Option<u32>,
     }
 }
 
@@ -98,6 +101,10 @@ record! {
         5 pub acked: Runs,
         /// Own messages up to this one were encrypted; the others wait as plaintext and nobody can have them.
         6 pub sealed: u64,
+        /// The message whose profile was taken last: an earlier one that comes late says nothing any more.
+        7 pub profile: Option<u64>,
+        /// The message whose boxes were taken last.
+        8 pub reach: Option<u64>,
     }
 }
 
@@ -153,6 +160,28 @@ record! {
         2 pub edited_ms: u64,
         /// Not for the user: it told the node something.
         3 pub silent: bool,
+        /// The place of the amendment that stands here. Absent: none, or one of this node alone.
+        4 pub amended: Option<Place>,
+    }
+}
+
+record! {
+    /// What an author says later of one of its messages: another text, or that it goes.
+    pub struct Amend {
+        /// Where it was said.
+        0 pub place: Place,
+        /// The text. Absent: the message goes.
+        1 pub text: Option<String>,
+        /// The date to show.
+        2 pub said_ms: u64,
+    }
+}
+
+impl Amend {
+    /// Whether this one stands when both were said: an erasure over every edit, among edits the later by place.
+    pub fn stands_over(&self, other: &Amend) -> bool {
+        let rank = |amend: &Amend| (amend.text.is_none(), amend.place);
+        rank(self) > rank(other)
     }
 }
 

@@ -152,5 +152,8 @@ choice! {
             /// How many.
             1 max: u64,
         },
+        /// The message was erased for everybody.
+        #[error("this message was erased")]
+        22 Erased,
     }
 }

@@ -107,17 +107,19 @@ pub enum Command {
         /// What; in this order.
         messages: Vec<NewMessage>,
     },
-    /// Replaces the text of an own message in this history. What was delivered already stays as it is at the other side.
+    /// Gives an own text message another text, here at once and at the other side when it gets there.
     Edit {
         /// Which.
         message: MessageAt,
         /// The new text.
         text: String,
     },
-    /// Erases a message from this history. What was delivered already stays at the other side.
+    /// Erases a message: an own one on both sides, another's here.
     Erase {
         /// Which.
         message: MessageAt,
+        /// An own one too only here.
+        only_here: bool,
     },
     /// Marks a thread read.
     MarkRead {

@@ -2,6 +2,7 @@
 //! Stories of engines, told without a simulator: a map for a store, a queue for a network.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod amendments;
 mod bounds;
 mod faults;
 mod first_contact;

@@ -7,7 +7,7 @@ use comptoir_protocol::id::{Lane, PublicKey};
 
 use crate::world::World;
 
-fn at(message: &query::MessageView) -> MessageAt {
+pub fn at(message: &query::MessageView) -> MessageAt {
     MessageAt {
         thread: message.thread,
         author: message.place.author,
@@ -41,6 +41,7 @@ fn sixty_four_messages_are_one_envelope_and_each_stays_alone_erasable() {
             0,
             Command::Erase {
                 message: at(&own[30]),
+                only_here: true,
             },
         )
         .unwrap();
@@ -49,6 +50,7 @@ fn sixty_four_messages_are_one_envelope_and_each_stays_alone_erasable() {
             1,
             Command::Erase {
                 message: at(&theirs[31]),
+                only_here: false,
             },
         )
         .unwrap();
@@ -75,6 +77,11 @@ fn sixty_four_messages_are_one_envelope_and_each_stays_alone_erasable() {
     assert_eq!(world.messages(1)[31].content, query::ContentView::Erased);
     assert_eq!(world.texts(0)[32], "edited");
     assert!(world.texts(0)[33].starts_with("line 33"));
+    world.pass(2_000);
+    // Each erased a message only at home.
+    assert!(world.texts(1)[30].starts_with("line 30"));
+    assert!(world.texts(0)[31].starts_with("line 31"));
+    assert_eq!(world.texts(1)[32], "edited");
     let gone = b"line 30 x";
     assert!(
         !world.nodes[0]
