@@ -16,7 +16,7 @@ const OWNER_BYTES_MAX: u64 = 16;
 /// A folder owned by this handle until it is dropped.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -44,7 +44,16 @@ impl DirectoryLock {
         }
         write_owner(&mut file)
             .map_err(|error| KvError::from_io("writing the lock file", folder, error))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for DirectoryLock {
+    /// Lets go by name: a child process that is just being started holds a copy of the file for a moment, and closing
+    /// ours alone would leave the folder locked as long.
+    fn drop(&mut self) {
+        // The kernel lets go in any case, with the last copy.
+        let _ = self.file.unlock();
     }
 }
 

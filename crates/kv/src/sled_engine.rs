@@ -18,6 +18,8 @@ use crate::{Batch, EngineKind, KvError, RESERVED_SPACE, Row, chunks, scan_bounds
 const LOG_FILE: &str = "db";
 const CONF_FILE: &str = "conf";
 const CONF_COPY: &str = "conf.bak";
+const SNAPSHOT_NAME: &str = "snap.";
+const SNAPSHOT_UNFINISHED: &str = ".generating";
 
 /// The row, in each batch, that holds the batch's own number.
 const COMMIT_KEY: [u8; 2] = [RESERVED_SPACE, b'n'];
@@ -64,11 +66,9 @@ pub(crate) fn unguarded() -> bool {
 impl SledEngine {
     /// Opens the database in `folder`, makes it when there is none, and makes its files durable.
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, KvError> {
+        remove_unfinished_snapshots(folder)?;
         let database = match open_database(folder, cache_bytes) {
             Err(error) if restore_conf(folder)? => {
-                open_database(folder, cache_bytes).map_err(|_| error)?
-            }
-            Err(error @ KvError::Corrupt(_)) if set_snapshots_aside(folder)? => {
                 open_database(folder, cache_bytes).map_err(|_| error)?
             }
             other => other?,
@@ -219,23 +219,25 @@ fn restore_conf(folder: &Path) -> Result<bool, KvError> {
     Ok(true)
 }
 
-/// Takes sled's snapshots out of its way; says whether there were any.
+/// Removes what sled was writing when it last ended, and would now read as if it were whole.
 ///
-/// A snapshot is written now and then by a thread of sled's own, and a power cut may leave one half written under its
-/// final name; sled then refuses to open, although a snapshot only spares it reading the log from the start. Should the
-/// log not hold everything after all, the watermark above says how many commits are lost.
-fn set_snapshots_aside(folder: &Path) -> Result<bool, KvError> {
-    let failed = |error| KvError::from_io("setting a damaged snapshot aside", folder, error);
-    let mut any = false;
+/// While it opens, sled writes a snapshot of what it recovered to `snap.N.generating`, syncs it and renames it to
+/// `snap.N`; only then it removes the one before. So an unfinished one never counts, and what it was made of is all
+/// still there: the snapshot before it, and the log. A snapshot damaged under its final name is another matter: the disk
+/// did not keep what it had synced, and the log alone could not show what else is gone. That one is left to sled, which
+/// refuses it.
+fn remove_unfinished_snapshots(folder: &Path) -> Result<(), KvError> {
+    let failed = |error| KvError::from_io("removing an unfinished snapshot", folder, error);
     for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        if let Some(snapshot) = name.to_str().filter(|name| name.starts_with("snap.")) {
-            let aside = folder.join(format!("damaged.{snapshot}"));
-            fs::rename(folder.join(snapshot), aside).map_err(failed)?;
-            any = true;
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| {
+            name.starts_with(SNAPSHOT_NAME) && name.ends_with(SNAPSHOT_UNFINISHED)
+        }) {
+            fs::remove_file(entry.path()).map_err(failed)?;
         }
     }
-    Ok(any)
+    Ok(())
 }
 
 /// Makes `conf` durable and keeps a copy of it. It is written once, when the database is made, and never changes.

@@ -25,7 +25,8 @@ fn child_commits_until_killed() {
         .parse()
         .unwrap();
     let store = opened(Path::new(&folder), engine);
-    for number in 0..COMMITS {
+    let commits = std::env::var("COMPTOIR_KV_TEST_COMMITS").unwrap();
+    for number in 0..commits.parse().unwrap() {
         store.commit(&numbered(number)).unwrap();
     }
     println!("committed");
@@ -34,6 +35,11 @@ fn child_commits_until_killed() {
 
 /// A folder with 600 acknowledged commits, whose process was killed.
 fn killed(engine: EngineKind) -> tempfile::TempDir {
+    killed_after(engine, COMMITS)
+}
+
+/// A folder with so many acknowledged commits, whose process was killed.
+pub(super) fn killed_after(engine: EngineKind, commits: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -43,6 +49,7 @@ fn killed(engine: EngineKind) -> tempfile::TempDir {
         ])
         .env("COMPTOIR_KV_TEST_COMMIT", folder.path())
         .env("COMPTOIR_KV_TEST_ENGINE", engine.name())
+        .env("COMPTOIR_KV_TEST_COMMITS", commits.to_string())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -53,7 +60,7 @@ fn killed(engine: EngineKind) -> tempfile::TempDir {
     folder
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -66,14 +73,14 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn log_of(folder: &Path, engine: EngineKind) -> PathBuf {
+pub(super) fn log_of(folder: &Path, engine: EngineKind) -> PathBuf {
     match engine {
         EngineKind::Redb => folder.join("data-1.redb/rows.redb"),
         _ => folder.join("data-1.sled/db"),
     }
 }
 
-fn flip(path: &Path, at: u64) {
+pub(super) fn flip(path: &Path, at: u64) {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -86,19 +93,23 @@ fn flip(path: &Path, at: u64) {
 
 /// What opening and reading everything gave.
 #[derive(Debug, PartialEq)]
-enum Outcome {
+pub(super) enum Outcome {
     Whole,
     Lost,
     Refused,
 }
 
 fn outcome(folder: &Path, engine: EngineKind) -> Outcome {
-    let read =
-        open(&options(folder, engine)).and_then(|store| check_numbered(store.as_ref(), COMMITS));
+    outcome_after(folder, engine, COMMITS)
+}
+
+/// The same of a folder with so many commits.
+pub(super) fn outcome_after(folder: &Path, engine: EngineKind, all: u64) -> Outcome {
+    let read = open(&options(folder, engine)).and_then(|store| check_numbered(store.as_ref(), all));
     match read {
         Ok(()) => Outcome::Whole,
         Err(KvError::Lost { commits }) => {
-            assert!(commits > 0 && commits <= COMMITS);
+            assert!(commits > 0 && commits <= all);
             Outcome::Lost
         }
         Err(KvError::Corrupt(_) | KvError::Poisoned(_)) => Outcome::Refused,
@@ -107,7 +118,7 @@ fn outcome(folder: &Path, engine: EngineKind) -> Outcome {
 }
 
 /// The last byte that is not zero: the end of what was written, in a file that is allocated ahead.
-fn written_end(path: &Path) -> u64 {
+pub(super) fn written_end(path: &Path) -> u64 {
     let bytes = fs::read(path).unwrap();
     bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64
 }

@@ -8,6 +8,7 @@ mod fixtures;
 mod folder;
 mod full;
 mod memory;
+mod snapshots;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +31,9 @@ fn put(key: &[u8], value: &[u8]) -> Batch {
     Batch::from([(key.to_vec(), Some(value.to_vec()))])
 }
 
+/// So many of the numbered batches lie in the frozen fixtures.
+const FROZEN_COMMITS: u64 = 8;
+
 /// What `commits` batches of [`numbered`] leave, in order.
 fn numbered(number: u64) -> Batch {
     let mut batch = Batch::new();
@@ -40,10 +44,24 @@ fn numbered(number: u64) -> Batch {
             .repeat(20);
         batch.insert(numbered_key(number, row), Some(value));
     }
+    if number >= FROZEN_COMMITS {
+        batch.extend(scattered(number));
+    }
     if let Some(old) = number.checked_sub(7).filter(|old| old % 5 == 0) {
         batch.insert(numbered_key(old, 1), None);
     }
     batch
+}
+
+/// Rows at a place of their own, and rows written again and again: pages that many segments hold parts of.
+fn scattered(number: u64) -> Batch {
+    let place = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7;
+    let again = [&[7, 0xff][..], &(place % 40).to_be_bytes()].concat();
+    let once = [&[7][..], &place.to_be_bytes(), &[9]].concat();
+    Batch::from([
+        (once, Some(place.to_be_bytes().repeat(30))),
+        (again, Some(number.to_be_bytes().repeat(10))),
+    ])
 }
 
 fn numbered_key(number: u64, row: u8) -> Vec<u8> {
