@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line: reads the arguments, does the command, turns failures into a sentence and an exit status.
 
+mod amend;
 mod args;
 mod connect;
 mod failure;
@@ -129,6 +130,12 @@ async fn with_daemon(connection: &Connection, command: Command) -> Result<(), Fa
         Command::Send(send) => talk::send(connection, send).await,
         Command::Chat { who, last } => talk::chat(connection, &who, last).await,
         Command::History { who, last } => talk::history(connection, &who, last).await,
+        Command::Edit { who, message, text } => amend::edit(connection, &who, &message, text).await,
+        Command::Erase {
+            who,
+            message,
+            only_here,
+        } => amend::erase(connection, &who, &message, only_here).await,
         Command::Threads => talk::threads(connection).await,
         Command::DeleteThread { who, yes } => talk::delete(connection, &who, yes).await,
         Command::Watch { after } => watch::events(connection, after).await,

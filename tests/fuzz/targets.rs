@@ -7,7 +7,8 @@ use comptoir_crypto::mls::{Leaf, key_package, verify_key_package};
 use comptoir_crypto::{Phrase, StepSeed};
 use comptoir_protocol::acknowledgement::AckVector;
 use comptoir_protocol::body::{
-    AccountStatement, Body, BodyHeader, BodyKinds, Content, Profile, Reach, Receipt, Text,
+    AccountStatement, Body, BodyHeader, BodyKinds, Content, Edit, Erase, Profile, Reach, Receipt,
+    Text,
 };
 use comptoir_protocol::codec::Reader;
 use comptoir_protocol::deposit::{self, Parcel};
@@ -212,7 +213,7 @@ fn messages(corpus: &Corpus) -> Vec<Vec<u8>> {
             .map(|bytes| T::from_bytes(bytes).unwrap())
             .collect()
     }
-    let mut contents = vec![Content::Unknown {
+    let mut contents = vec![Content::App {
         kind: 9_999,
         bytes: vec![7; 40],
     }];
@@ -231,6 +232,12 @@ fn messages(corpus: &Corpus) -> Vec<Vec<u8>> {
         each::<Reach>(corpus, "Reach")
             .into_iter()
             .map(Content::Reach),
+    );
+    contents.extend(each::<Edit>(corpus, "Edit").into_iter().map(Content::Edit));
+    contents.extend(
+        each::<Erase>(corpus, "Erase")
+            .into_iter()
+            .map(Content::Erase),
     );
     contents.extend(
         each(corpus, "Signed<AccountStatement>")
@@ -263,8 +270,9 @@ fn body(bytes: &[u8]) -> bool {
         return false;
     };
     let _ = body.shown_fallback();
-    // What needs a newer version is kept to be read later, not to be written again by this one.
+    // What needs a newer version is sent on as it came.
     if matches!(body.content, Content::Unknown { .. }) {
+        assert_eq!(body.to_message().as_ref(), Ok(&message));
         return true;
     }
     if let Ok(again) = body.to_message() {

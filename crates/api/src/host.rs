@@ -184,12 +184,13 @@ pub trait ThreadHost: Send + Sync {
         message: MessageId,
         edit: MessageEdit,
     ) -> Answer<'_, Message>;
-    /// Erases a message: an own one on both sides, another's here.
+    /// Erases a message: an own one on both sides unless `only_here`, another's here.
     fn erase(
         &self,
         persona: PersonaName,
         thread: ThreadId,
         message: MessageId,
+        only_here: bool,
     ) -> Answer<'_, Message>;
     /// Says how far the user has read.
     fn mark_read(

@@ -190,7 +190,6 @@ impl Turn<'_> {
         }
         loaded.thread.unread = 0;
         loaded.dirty = true;
-        self.forget_amends(&mut loaded)?;
         let (id, arrival) = (loaded.thread.id, loaded.thread.arrival_next);
         self.put_thread(loaded);
         self.put(Key::of(key::DELETING).u32(number), &arrival);

@@ -249,16 +249,6 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// A thread's messages are being deleted: nothing waits for them any more.
-    pub(crate) fn forget_amends(&mut self, loaded: &mut Loaded) -> Result<(), EngineError> {
-        for (row_key, _) in self.scan(Scan::all(Key::of(key::AMEND).u32(loaded.number)))? {
-            self.delete(row_key);
-        }
-        loaded.thread.amends_waiting = None;
-        loaded.dirty = true;
-        Ok(())
-    }
-
     /// Lets an amendment act, or wait.
     fn amend(
         &mut self,

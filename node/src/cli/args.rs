@@ -110,9 +110,28 @@ pub(crate) enum Command {
         #[arg(long)]
         last: Option<usize>,
     },
+    /// Give a message you sent another text, on both sides.
+    Edit {
+        /// Name or id of the contact.
+        who: String,
+        /// The message's id, as `send` printed it.
+        message: String,
+        /// The new text.
+        text: String,
+    },
+    /// Erase a message: one you sent on both sides, another's on this node.
+    Erase {
+        /// Name or id of the contact.
+        who: String,
+        /// The message's id, as `send` and `history --json` print it.
+        message: String,
+        /// One you sent too only on this node.
+        #[arg(long)]
+        only_here: bool,
+    },
     /// Every conversation, with what is unread.
     Threads,
-    /// Erase a conversation on this node, and the key it was stored under.
+    /// Delete what was said in a conversation, on this node.
     DeleteThread {
         /// Name or id of the contact.
         who: String,

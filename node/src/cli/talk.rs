@@ -250,7 +250,7 @@ fn message_line(message: &Message) -> String {
         MessageKind::Text => message.text.clone().unwrap_or_default(),
         MessageKind::NeedsNewer | MessageKind::Unknown => unknown_text(message),
     };
-    let edited = if message.edited.is_some() {
+    let edited = if message.edited.is_some() && message.kind != MessageKind::Erased {
         " (edited)"
     } else {
         ""

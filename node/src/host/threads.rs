@@ -308,11 +308,12 @@ impl ThreadHost for Host {
         persona: PersonaName,
         thread: ThreadId,
         message: MessageId,
+        only_here: bool,
     ) -> Answer<'_, Message> {
         Box::pin(
-            self.change_message(persona, thread, message, |message| Command::Erase {
+            self.change_message(persona, thread, message, move |message| Command::Erase {
                 message,
-                only_here: false,
+                only_here,
             }),
         )
     }

@@ -227,14 +227,18 @@ impl Client {
             .await
     }
 
-    /// Erases a message.
+    /// Erases a message: an own one on both sides unless `only_here`, another's here.
     pub async fn erase(
         &self,
         persona: &PersonaName,
         thread: &ThreadId,
         message: &MessageId,
+        only_here: bool,
     ) -> Result<Message> {
-        let path = of_message(persona, thread, message);
+        let mut path = of_message(persona, thread, message);
+        if only_here {
+            path.push_str("?only_here=true");
+        }
         super::json(self.send::<()>(Method::DELETE, &path, None).await?).await
     }
 

@@ -214,6 +214,16 @@ pub struct MessageQuery {
     pub after: Option<String>,
 }
 
+/// How far a message is erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EraseQuery {
+    /// Only on this node, an own message too. If left unset: `false`, an own one goes on both sides.
+    #[serde(default)]
+    #[param(required = false)]
+    pub only_here: bool,
+}
+
 /// Where a page of a thread lies: a [`MessageQuery`] that was read and found to be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessagesFrom {

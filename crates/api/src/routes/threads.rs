@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::personas::InPersona;
 use crate::app::Api;
 use crate::dto::{
-    List, Message, MessageEdit, MessagePage, MessageQuery, MessagesFrom, NewMessage, Outbox,
-    PageQuery, ReadMark, Thread, limit_of,
+    EraseQuery, List, Message, MessageEdit, MessagePage, MessageQuery, MessagesFrom, NewMessage,
+    Outbox, PageQuery, ReadMark, Thread, limit_of,
 };
 use crate::extract::{Asked, Given, Ids, Posted};
 use crate::id::{MessageId, PersonaName, ThreadId};
@@ -158,19 +158,21 @@ async fn edit(
     Ok((StatusCode::ACCEPTED, Json(message)))
 }
 
-/// Erase a message: an own one on both sides, another's here
+/// Erase a message: an own one on both sides unless `only_here`, another's here
 #[utoipa::path(delete, path = "/v1/personas/{persona}/threads/{thread}/messages/{message}", tag = "messages",
-    operation_id = "erase_message", params(OfMessage),
+    operation_id = "erase_message", params(OfMessage, EraseQuery),
     responses((status = 202, description = "Erased here; for the other side it is in the outbox", body = Message)),
     security(("token" = ["messages:write"])))]
 async fn erase(
     State(api): State<Api>,
     Ids(of): Ids<OfMessage>,
+    Asked(query): Asked<EraseQuery>,
 ) -> Result<(StatusCode, Json<Message>), Problem> {
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(api.host.erase(of.persona, of.thread, of.message).await?),
-    ))
+    let erased = api
+        .host
+        .erase(of.persona, of.thread, of.message, query.only_here)
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(erased)))
 }
 
 /// Say how far the user has read

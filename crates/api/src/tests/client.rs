@@ -149,10 +149,10 @@ async fn each_route_has_a_call_that_reaches_it() {
         .await
         .unwrap();
     assert!(edited.edited.is_some());
-    assert_eq!(
-        client.erase(main, thread, message).await.unwrap().kind,
-        MessageKind::Erased
-    );
+    for only_here in [false, true] {
+        let erased = client.erase(main, thread, message, only_here).await;
+        assert_eq!(erased.unwrap().kind, MessageKind::Erased);
+    }
     client
         .mark_read(
             main,

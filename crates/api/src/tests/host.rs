@@ -436,9 +436,15 @@ impl ThreadHost for TestHost {
             },
         )
     }
-    fn erase(&self, _: PersonaName, _: ThreadId, _: MessageId) -> Answer<'_, Message> {
+    fn erase(
+        &self,
+        _: PersonaName,
+        _: ThreadId,
+        _: MessageId,
+        only_here: bool,
+    ) -> Answer<'_, Message> {
         self.plain(
-            "erase".to_owned(),
+            format!("erase only_here={only_here}"),
             Message {
                 kind: MessageKind::Erased,
                 text: None,

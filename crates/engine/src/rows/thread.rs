@@ -255,3 +255,44 @@ record! {
         6 pub bytes: u64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+    use super::*;
+
+    fn amend(height: u64, author: u8, sequence: u64, text: Option<&str>) -> Amend {
+        let author = DeviceId([author; 32]);
+        let place = Place {
+            height,
+            author,
+            sequence,
+        };
+        Amend {
+            place,
+            text: text.map(str::to_owned),
+            said_ms: 0,
+        }
+    }
+
+    ///
+    #[test]
+    fn of_any_two_amendments_the_same_one_stands() {
+        let weakest_first = [
+            amend(3, 1, 9, Some("a")),
+            amend(3, 2, 4, Some("b")),
+            amend(3, 2, 5, Some("c")),
+            amend(4, 1, 1, Some("d")),
+            amend(2, 1, 1, None),
+            amend(5, 2, 6, None),
+        ];
+        for (at, weaker) in weakest_first.iter().enumerate() {
+            assert!(!weaker.stands_over(weaker));
+            for stronger in &weakest_first[at + 1..] {
+                assert!(stronger.stands_over(weaker), "{stronger:?} {weaker:?}");
+                assert!(!weaker.stands_over(stronger), "{weaker:?} {stronger:?}");
+            }
+        }
+    }
+}

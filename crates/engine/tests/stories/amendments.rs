@@ -175,6 +175,47 @@ fn what_comes_before_its_message_waits_for_it() {
     assert_eq!(rows_of(&world, 1, key::AMEND).len(), 0);
 }
 
+///
+#[test]
+fn an_edit_that_comes_late_does_not_undo_a_later_one() {
+    let mut world = through_a_relay();
+    world.say(0, "first");
+    world.say(0, "first");
+    world.pass(5_000);
+    let own = world.messages(0);
+    world.relays[0].drops = true;
+    edit(&mut world, 0, at(&own[0]), "second").unwrap();
+    edit(&mut world, 0, at(&own[1]), "second").unwrap();
+    world.relays[0].drops = false;
+    edit(&mut world, 0, at(&own[0]), "third").unwrap();
+    erase(&mut world, 0, at(&own[1])).unwrap();
+    world.pass(10_000);
+    assert_eq!(world.texts(1), ["third", "Erased"]);
+    world.pass(3 * HOUR_MS);
+    assert!(world.saw(1, |event| matches!(event, Event::GapFilled { .. })));
+    assert_eq!(world.texts(1), ["third", "Erased"]);
+    assert_eq!(world.texts(0), world.texts(1));
+}
+
+///
+#[test]
+fn what_waits_for_its_message_outlives_the_deletion_of_what_is_there() {
+    let mut world = through_a_relay();
+    world.say(0, "one");
+    world.pass(5_000);
+    world.relays[0].drops = true;
+    world.say(0, "a secret");
+    world.relays[0].drops = false;
+    let own = world.messages(0);
+    erase(&mut world, 0, at(&own[1])).unwrap();
+    world.pass(10_000);
+    let thread = world.thread(1);
+    world.ask(1, Command::DeleteThread { thread }).unwrap();
+    world.pass(3 * HOUR_MS);
+    assert_eq!(world.texts(1), ["Erased"]);
+    assert_eq!(rows_with(&world, 1, "a secret"), 0);
+}
+
 /// Deposits are lost, come again out of order and twice; both ends see one history.
 #[test]
 fn whatever_is_lost_and_comes_late_both_sides_end_up_the_same() {
