@@ -13,7 +13,9 @@ use crate::acknowledgement::AckVector;
 use crate::codec::{DecodeError, Wire};
 use crate::envelope::Envelope;
 use crate::id::{BlobId, DeviceId, Lane};
-use crate::limits::{DEPOSIT_CLASSES_BYTES, DEPOSIT_OVERHEAD_BYTES, PARCEL_BYTES_MAX};
+use crate::limits::{
+    DEPOSIT_CLASSES_BYTES, DEPOSIT_OVERHEAD_BYTES, PARCEL_BYTES_MAX, SEQUENCE_MAX,
+};
 use crate::relay::RelayDescriptor;
 use crate::secret::Secret;
 use crate::signed::Signed;
@@ -32,7 +34,7 @@ pub struct Parcel {
     /// What it carries.
     pub content: ParcelContent,
 }
-wire_map!(Parcel { 0 => lane, 1 => author, 2 => sequence, 3 => content });
+wire_map!(Parcel { 0 => lane, 1 => author, 2 => sequence, 3 => content }, check = Parcel::check);
 
 /// What a parcel carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +81,15 @@ impl Parcel {
     /// The parcel inside padded bytes.
     pub fn from_padded(bytes: &[u8]) -> Result<Self, DecodeError> {
         Self::from_bytes(unpad(bytes)?)
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        if self.sequence > SEQUENCE_MAX {
+            return Err(DecodeError::Invalid {
+                what: "envelopes of an author never wrap",
+            });
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use crate::codec::{DecodeError, Wire, at_most};
 use crate::id::{DeviceId, Lane, ParentHash, ThreadId};
-use crate::limits::{ENVELOPE_BYTES_MAX, ENVELOPE_MESSAGES_MAX, HEADS_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{
+    ENVELOPE_BYTES_MAX, ENVELOPE_MESSAGES_MAX, HEADS_MAX, MESSAGE_BYTES_MAX, SEQUENCE_MAX,
+};
 use crate::{wire_map, wire_number};
 
 /// One MLS message of a thread. Any member can hand it on to any other; a relay never sees it.
@@ -157,10 +159,8 @@ impl Batch {
             });
         }
         if self.first_sequence == 0
-            || self
-                .first_sequence
-                .checked_add(self.messages.len() as u64)
-                .is_none()
+            || self.last_sequence() > SEQUENCE_MAX
+            || self.heads.iter().any(|head| head.2 > SEQUENCE_MAX)
         {
             return Err(DecodeError::Invalid {
                 what: "sequences count from 1 and never wrap",

@@ -11,6 +11,10 @@ pub const CBOR_DEPTH_MAX: u32 = 16;
 /// Field numbers from here on may be skipped by a reader that does not know them; below, they are critical.
 pub const SKIPPABLE_FIELD_MIN: u64 = 64;
 
+/// The largest sequence of a message or envelope, and the largest number of a delivery. Counting never gets there, and
+/// no sum of one and anything else that is bounded wraps.
+pub const SEQUENCE_MAX: u64 = u64::MAX >> 1;
+
 /// A frame between two nodes or between a node and a relay, without its 4-byte length.
 /// 64 KiB hold the largest deposit (60 KiB) and 4 KiB of request around it.
 pub const FRAME_BYTES_MAX: usize = 64 * KIB;

@@ -50,12 +50,12 @@ macro_rules! wire_number {
 }
 
 /// Writes [`Wire`] for an enum with content: `wire_choice!(Type, "what it is" { 0 => A, 1 => B(value), 2 => C { 0 => x } })`.
-/// On the wire `[0]`, `[1, value]`, `[2, {0: x}]`.
+/// On the wire `[0]`, `[1, value]`, `[2, {0: x}]`. With `check = path`, `path(&value)` may still refuse what was read.
 #[macro_export]
 macro_rules! wire_choice {
     ($type:ty, $what:literal {
         $( $number:literal => $variant:ident $( ( $value:ident ) )? $( { $($key:literal => $field:ident),* $(,)? } )? ),* $(,)?
-    }) => {
+    } $(, check = $check:path)?) => {
         impl $type {
             /// The released number of this choice.
             #[must_use]
@@ -100,6 +100,7 @@ macro_rules! wire_choice {
                     number => return Err($crate::error::DecodeError::UnknownNumber { what: $what, number }),
                 };
                 reader.close();
+                $( $check(&value)?; )?
                 Ok(value)
             }
         }

@@ -72,14 +72,31 @@ fn the_largest_envelope_fits_a_deposit_and_a_frame() {
     envelope.bytes = vec![0xff; ENVELOPE_BYTES_MAX];
     envelope.incarnation = u32::MAX;
     let mut parcel = samples::parcel(ParcelContent::Envelope(envelope));
-    parcel.sequence = u64::MAX;
+    parcel.sequence = SEQUENCE_MAX;
     assert_eq!(
         parcel.to_padded().unwrap().len() + DEPOSIT_OVERHEAD_BYTES,
         DEPOSIT_BYTES_MAX
     );
     let frame = crate::frame::PeerFrame::Deliver {
-        number: u64::MAX,
+        number: SEQUENCE_MAX,
         parcel,
     };
     assert!(frame.to_bytes().len() <= FRAME_BYTES_MAX);
+}
+
+///
+#[test]
+fn the_number_of_an_envelope_never_wraps() {
+    let numbered = |sequence| {
+        let content = ParcelContent::Envelope(samples::envelope());
+        let parcel = Parcel {
+            sequence,
+            ..samples::parcel(content)
+        };
+        Parcel::from_bytes(&parcel.to_bytes())
+    };
+    assert!(numbered(0).is_ok(), "what is not counted");
+    assert!(numbered(SEQUENCE_MAX).is_ok());
+    assert!(numbered(SEQUENCE_MAX + 1).is_err());
+    assert!(numbered(u64::MAX).is_err());
 }

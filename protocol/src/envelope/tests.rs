@@ -48,7 +48,7 @@ fn a_batch_holds_one_to_sixty_four_messages() {
     );
 }
 
-///
+///
 #[test]
 fn sequences_count_from_one_and_never_wrap() {
     let reread = |batch: Batch| Batch::from_bytes(&batch.to_bytes());
@@ -60,13 +60,23 @@ fn sequences_count_from_one_and_never_wrap() {
         })
         .is_err()
     );
-    assert!(
-        reread(Batch {
-            first_sequence: u64::MAX,
+    let messages = batch().messages.len() as u64;
+    for first_sequence in [u64::MAX, u64::MAX - messages, SEQUENCE_MAX - messages + 2] {
+        let batch = Batch {
+            first_sequence,
             ..batch()
-        })
-        .is_err()
-    );
+        };
+        assert!(reread(batch).is_err(), "{first_sequence}");
+    }
+    let last = Batch {
+        first_sequence: SEQUENCE_MAX - messages + 1,
+        ..batch()
+    };
+    assert!(reread(last.clone()).is_ok());
+    let _ = last.chain_after(DeviceId([1; 32]));
+    let mut heads = batch().heads;
+    heads[0].2 = SEQUENCE_MAX + 1;
+    assert!(reread(Batch { heads, ..batch() }).is_err());
     assert!(
         reread(Batch {
             first_sequence: 1,

@@ -4,7 +4,7 @@
 use crate::acknowledgement::AckVector;
 use crate::codec::{DecodeError, Reader, Wire, Writer, at_most};
 use crate::deposit::Parcel;
-use crate::limits::{HELLO_BYTES_MAX, VERSIONS_MAX};
+use crate::limits::{HELLO_BYTES_MAX, SEQUENCE_MAX, VERSIONS_MAX};
 use crate::signed::Signed;
 use crate::{wire_choice, wire_number};
 
@@ -65,7 +65,22 @@ wire_choice!(PeerFrame, "peer frame" {
     5 => Hello { 0 => number, 1 => sealed },
     6 => Ping { 0 => nonce },
     7 => Pong { 0 => nonce },
-});
+}, check = PeerFrame::check);
+
+impl PeerFrame {
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Deliver { number, .. } | Self::Hello { number, .. }
+                if !(1..=SEQUENCE_MAX).contains(number) =>
+            {
+                Err(DecodeError::Invalid {
+                    what: "deliveries count from 1 and never wrap",
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 /// Why a delivery is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -353,3 +353,30 @@ fn a_ticket_and_a_hello_say_nothing_a_relay_could_read_of_the_account() {
         "so it is sealed before it is sent"
     );
 }
+
+///
+#[test]
+fn deliveries_count_from_one_and_never_wrap() {
+    let content = crate::deposit::ParcelContent::Envelope(crate::samples::envelope());
+    let parcel = crate::samples::parcel(content);
+    for (number, good) in [
+        (0, false),
+        (1, true),
+        (SEQUENCE_MAX, true),
+        (SEQUENCE_MAX + 1, false),
+        (u64::MAX, false),
+    ] {
+        let deliver = PeerFrame::Deliver {
+            number,
+            parcel: parcel.clone(),
+        };
+        let hello = PeerFrame::Hello {
+            number,
+            sealed: Sealed(vec![1]),
+        };
+        for frame in [deliver, hello] {
+            let reread = PeerFrame::from_bytes(&frame.to_bytes());
+            assert_eq!(reread.is_ok(), good, "{number}");
+        }
+    }
+}
