@@ -18,7 +18,7 @@ use openmls_traits::types::SignatureScheme;
 use sha2::{Digest as _, Sha256};
 
 use super::context::{
-    ExtensionError, LEAF_EXTENSION, LeafKinds, RULES, extension_types, read_extension,
+    ExtensionError, LEAF_EXTENSION, LeafKinds, RULES, extension_types, read_extension, required,
 };
 use super::crypto::SUITE;
 use crate::keys::{DeviceKey, LeafKey};
@@ -194,6 +194,22 @@ pub(crate) fn verify_node(node: &LeafNode) -> Result<VerifiedLeaf, LeafError> {
     let leaf = verify(node.credential(), node.signature_key().as_slice())?;
     kinds(node)?;
     Ok(leaf)
+}
+
+/// Whether a leaf names what every thread demands among its capabilities. OpenMLS asks at the Add only, too late for
+/// whoever has to answer a package.
+pub(crate) fn is_capable(node: &LeafNode) -> bool {
+    let (has, demanded) = (node.capabilities(), required());
+    has.versions().contains(&ProtocolVersion::Mls10)
+        && has.ciphersuites().contains(&SUITE.into())
+        && demanded
+            .extension_types()
+            .iter()
+            .all(|extension| has.extensions().contains(extension))
+        && demanded
+            .credential_types()
+            .iter()
+            .all(|credential| has.credentials().contains(credential))
 }
 
 /// What the device behind a leaf understands.

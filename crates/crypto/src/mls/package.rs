@@ -281,6 +281,11 @@ pub(crate) fn verify_package(package: &KeyPackage) -> Result<VerifiedKeyPackage,
             "a lifetime that a clock decides".to_owned(),
         ));
     }
+    if !leaf::is_capable(package.leaf_node()) {
+        return Err(KeyPackageError::Refused(
+            "its leaf does not support what every thread uses".to_owned(),
+        ));
+    }
     let terms: PackageTerms = read_extension(package.extensions(), PACKAGE_EXTENSION)?;
     Ok(VerifiedKeyPackage {
         leaf: leaf::verify_node(package.leaf_node())?,

@@ -278,12 +278,45 @@ fn a_group_extension_that_threads_do_not_use_is_refused() {
 /// One member's clock would accept what another's refuses.
 #[test]
 fn a_lifetime_that_a_clock_decides_is_refused_by_everybody() {
-    use openmls::prelude::{Extensions, KeyPackageBuilder, Lifetime};
+    let lifetime = openmls::prelude::Lifetime::init(0, u64::MAX - 1);
+    let bytes = crafted_package(150, lifetime, leaf::capabilities());
+    assert!(matches!(
+        verify_key_package(&bytes, NOW_MS),
+        Err(KeyPackageError::Refused(_))
+    ));
+}
+
+/// The group could not be made with it, so it must be refused while it is still a stranger's word.
+#[test]
+fn a_package_whose_leaf_leaves_out_what_threads_use_is_refused_when_it_is_read() {
+    use openmls::prelude::{Capabilities, ExtensionType};
+    let leaves_out_context = [context::LEAF_EXTENSION, context::PACKAGE_EXTENSION];
+    let capabilities = Capabilities::builder()
+        .versions(leaf::capabilities().versions().to_vec())
+        .ciphersuites(vec![crypto::SUITE])
+        .extensions(leaves_out_context.map(ExtensionType::Unknown).to_vec())
+        .credentials(leaf::capabilities().credentials().to_vec())
+        .build();
+    let complete = crafted_package(151, package::unlimited(), leaf::capabilities());
+    assert!(verify_key_package(&complete, NOW_MS).is_ok());
+    let lacking = crafted_package(151, package::unlimited(), capabilities);
+    assert!(matches!(
+        verify_key_package(&lacking, NOW_MS),
+        Err(KeyPackageError::Refused(_))
+    ));
+}
+
+fn crafted_package(
+    seed: u8,
+    lifetime: openmls::prelude::Lifetime,
+    capabilities: openmls::prelude::Capabilities,
+) -> Vec<u8> {
+    use openmls::prelude::{Extensions, KeyPackageBuilder};
     use tls_codec::Serialize as _;
-    let mut bob = Person::new(150);
-    let leaf = bob.leaf();
+    let mut owner = Person::new(seed);
+    let leaf = owner.leaf();
     let overlay = storage::Overlay::default();
-    let crypto = crypto::StepCrypto::seeded(bob.seed());
+    let crypto = crypto::StepCrypto::seeded(owner.seed());
     let terms = context::PackageTerms {
         expires_ms: LATER_MS,
     };
@@ -291,9 +324,9 @@ fn a_lifetime_that_a_clock_decides_is_refused_by_everybody() {
     let kinds =
         Extensions::single(context::extension(context::LEAF_EXTENSION, &leaf.kinds)).unwrap();
     let bundle = KeyPackageBuilder::new()
-        .key_package_lifetime(Lifetime::init(0, u64::MAX - 1))
+        .key_package_lifetime(lifetime)
         .key_package_extensions(terms)
-        .leaf_node_capabilities(leaf::capabilities())
+        .leaf_node_capabilities(capabilities)
         .leaf_node_extensions(kinds)
         .build(
             crypto::SUITE,
@@ -302,9 +335,5 @@ fn a_lifetime_that_a_clock_decides_is_refused_by_everybody() {
             leaf.credential_with_key(),
         )
         .unwrap();
-    let bytes = bundle.key_package().tls_serialize_detached().unwrap();
-    assert!(matches!(
-        verify_key_package(&bytes, NOW_MS),
-        Err(KeyPackageError::Refused(_))
-    ));
+    bundle.key_package().tls_serialize_detached().unwrap()
 }
