@@ -129,6 +129,11 @@ fn check_part(part: &Part<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a blob counts against its box: its rows take room however short it is.
+fn charged(length: u64) -> u64 {
+    length.max(PIECE_BYTES as u64)
+}
+
 /// Reserves the whole length in the box's quota, so that an upload once begun finds room to its end.
 fn begin(
     call: &mut Call<'_>,
@@ -136,7 +141,7 @@ fn begin(
     by: &mut By,
     part: &Part<'_>,
 ) -> Result<Blob, Stop> {
-    if found.head.blob_bytes + part.length > found.head.bytes_max {
+    if found.head.blob_bytes + charged(part.length) > found.head.bytes_max {
         return Err(Refusal::Full.into());
     }
     if let By::Writer(id, granted) = by {
@@ -148,7 +153,7 @@ fn begin(
     }
     let ttl_ms = part.expires_s.min(BLOB_TTL_S_MAX).saturating_mul(1000);
     let expires_ms = call.now_ms.saturating_add(ttl_ms);
-    found.head.blob_bytes += part.length;
+    found.head.blob_bytes += charged(part.length);
     found.head.expires_at(expires_ms);
     call.draft
         .put(keys::box_blob(found.number, &part.blob), Vec::new());
@@ -259,12 +264,12 @@ pub(crate) fn remove(
 
 /// Deletes a blob of a box: its bytes, its rows and its share of the quota.
 pub(crate) fn drop_blob(call: &mut Call<'_>, found: &mut Found, id: &BlobId) -> Result<(), Stop> {
-    let length = wipe_blob(call, found.number, id)?;
-    found.head.blob_bytes = found.head.blob_bytes.saturating_sub(length);
+    let counted = wipe_blob(call, found.number, id)?;
+    found.head.blob_bytes = found.head.blob_bytes.saturating_sub(counted);
     Ok(())
 }
 
-/// Deletes a blob's bytes and rows if it is this box's, and says how long it was.
+/// Deletes a blob's bytes and rows if it is this box's, and says what it counted.
 pub(crate) fn wipe_blob(call: &mut Call<'_>, number: BoxNumber, id: &BlobId) -> Result<u64, Stop> {
     call.draft.delete(keys::box_blob(number, id));
     let place = keys::blob(id, number);
@@ -276,5 +281,5 @@ pub(crate) fn wipe_blob(call: &mut Call<'_>, number: BoxNumber, id: &BlobId) -> 
             .delete(keys::blob_bytes(id, number, piece * PIECE_BYTES as u64));
     }
     call.draft.delete(place);
-    Ok(blob.length)
+    Ok(charged(blob.length))
 }

@@ -4,12 +4,12 @@
 use comptoir_protocol::frame;
 use comptoir_protocol::id::{CapabilityId, Rid};
 use comptoir_protocol::limits::CHUNK_BYTES_MAX;
-use comptoir_protocol::runs::Inserted;
+use comptoir_protocol::runs::{Inserted, Runs};
 
 use super::boxes::{Found, kind, lane_of};
 use super::call::{Call, Refusal, Stop};
 use super::items::Item;
-use super::keys;
+use super::keys::{self, BoxNumber};
 use super::readers::Reader;
 use crate::config::FETCH_ITEMS_MAX;
 
@@ -138,6 +138,10 @@ pub(crate) fn acknowledge(
             .filter(|one| **one <= newest)
             .map(|one| (*one, *one)),
     ) {
+        if reader.acknowledged.insert_run(from, to) != Inserted::Full {
+            continue;
+        }
+        close_gaps(call, found.number, &mut reader.acknowledged)?;
         if reader.acknowledged.insert_run(from, to) == Inserted::Full {
             return Err(Refusal::Invalid(
                 "too many gaps: acknowledge in order, or all up to a sequence",
@@ -152,6 +156,19 @@ pub(crate) fn acknowledge(
         call.leave_work(found.number);
     }
     call.save_box(&found);
+    Ok(())
+}
+
+/// Counts as acknowledged what no longer lies there: an item may end without a word of its reader, who cannot say that
+/// word later, and its gap would stay for ever.
+fn close_gaps(call: &Call<'_>, number: BoxNumber, known: &mut Runs) -> Result<(), Stop> {
+    for (from, to) in known.gaps().collect::<Vec<_>>() {
+        let next = call.items_from(number, from, 1)?;
+        if next.first().is_none_or(|(sequence, _)| *sequence > to) {
+            // Closing a gap never needs one more range.
+            let _ = known.insert_run(from, to);
+        }
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 use comptoir_protocol::frame::{RelayAnswer, RelayRequest};
 use comptoir_protocol::id::Lane;
+use comptoir_protocol::limits::{RANGES_MAX, RELAY_ACK_SEQUENCES_MAX};
 use comptoir_protocol::signed::public_key;
 
 use super::world::{DAY, World, generous, is_stored};
@@ -250,4 +251,34 @@ fn what_has_not_come_yet_cannot_be_acknowledged() {
     );
     world.put(&cap, 1, vec![1; 100]);
     assert_eq!(world.names(&own, &own.reader), [1]);
+}
+
+///
+#[test]
+fn what_ended_unread_does_not_stop_the_cursor() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let cap = world.grant(&own, generous());
+    let pairs = u32::try_from(2 * RANGES_MAX).unwrap();
+    for name in 0..pairs {
+        assert!(is_stored(&world.put_for(&cap, 2 * name, vec![1; 10], 60)));
+        assert!(is_stored(&world.put(&cap, 2 * name + 1, vec![1; 10])));
+    }
+    let second: Vec<u64> = (1..=u64::from(pairs)).map(|pair| 2 * pair).collect();
+    let acknowledge = |world: &mut World, sequences: &[u64]| {
+        let chunks = sequences.chunks(RELAY_ACK_SEQUENCES_MAX);
+        chunks
+            .map(|some| world.ack(&own, &own.reader, 0, some))
+            .all(|answer| answer == RelayAnswer::Ok)
+    };
+    assert!(
+        !acknowledge(&mut world, &second),
+        "what still lies there is not counted as read"
+    );
+    world.later(60_000);
+    world.sweep();
+    assert!(acknowledge(&mut world, &second));
+    assert_eq!(world.names(&own, &own.reader), [0; 0]);
+    assert!(is_stored(&world.put(&cap, 5_000, vec![1; 10])));
+    assert_eq!(world.names(&own, &own.reader), [5_000]);
 }
