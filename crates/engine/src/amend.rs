@@ -235,7 +235,10 @@ impl Turn<'_> {
         for (unknown, _) in
             self.scan(Scan::all(Key::of(key::UNKNOWN).u32(number)).limited(DELETED_PER_STEP))?
         {
-            self.delete(unknown);
+            if u64_at(&unknown, 5).is_some_and(|arrival| arrival < limit) {
+                self.delete(unknown);
+                gone += 1;
+            }
         }
         if gone == 0 {
             self.delete(row_key);

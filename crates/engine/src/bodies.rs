@@ -6,6 +6,7 @@ use comptoir_protocol::envelope::{Batch, Message};
 use comptoir_protocol::id::Lane;
 
 use crate::amendments::Amendment;
+use crate::cards::take_card;
 use crate::rows::contact::Contact;
 use crate::rows::key::{self, Key};
 use crate::seam::error::EngineError;
@@ -201,13 +202,14 @@ impl Turn<'_> {
             card,
         } = profile;
         contact.name = name;
+        let was_verified = contact.verified_ms > 0;
         if let Some(card) = card {
             // A contact away for a year still tells its new card: the proof counts, not the date.
             match card.verify_ignoring_expiry() {
                 Ok(verified) if verified.keys.account() == contact.account => {
-                    if verified.card.number > contact.card_number {
-                        contact.card_number = verified.card.number;
-                        contact.card = Some(card);
+                    let newer = verified.card.number > contact.card_number;
+                    if newer && !take_card(&mut contact, &verified, card) {
+                        self.memory.counters.bodies_refused += 1;
                     }
                 }
                 _ => self.memory.counters.bodies_refused += 1,
@@ -223,6 +225,9 @@ impl Turn<'_> {
             }
         }
         self.put_contact(number, &contact);
+        if was_verified && contact.verified_ms == 0 {
+            self.state_contact(number, &contact)?;
+        }
         self.event(Event::ContactChanged {
             persona: contact.persona,
             contact: number,

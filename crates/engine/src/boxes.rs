@@ -343,6 +343,7 @@ impl Turn<'_> {
             return Ok(());
         }
         let link = BoxLink {
+            quiet_until_ms: 0,
             own_box: number,
             relay: relay_key,
             after: 0,

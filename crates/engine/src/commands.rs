@@ -98,6 +98,9 @@ impl Turn<'_> {
                 self.on_add_relay(persona, relay, ticket.as_ref())
             }
             Command::RemoveRelay { relay } => self.on_remove_relay(persona, *relay),
+            Command::MoveRelay { to, .. } if self.uses_relay(persona, to.key)? => {
+                Ok(Err(Refusal::AlreadyRelay))
+            }
             Command::MoveRelay { from, to, ticket } => {
                 // The old one goes first: a card names two relays, and a move must not need a third place.
                 match self.on_remove_relay(persona, *from)? {

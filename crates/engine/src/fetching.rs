@@ -49,6 +49,12 @@ impl Turn<'_> {
 
     /// Notes that a box is to be fetched from.
     pub(crate) fn fetch_soon(&mut self, relay: RelayKey, rid: Rid) {
+        if let Some(link) = self.memory.boxes.get(&rid).copied()
+            && link.quiet_until_ms > self.now.mono_ms
+        {
+            self.serve_relay_at(link.own_box, link.quiet_until_ms);
+            return;
+        }
         let busy = self.memory.boxes.change(&rid, |link| {
             link.again |= link.fetching;
             link.fetching
@@ -211,16 +217,24 @@ impl Turn<'_> {
         self.memory.boxes.change(&rid, |link| {
             link.after = link.after.min(sequence.saturating_sub(1))
         });
-        if let Some(link) = self.memory.boxes.get(&rid).copied()
-            && let Ok(Some(own_box)) = self.box_row(link.own_box)
-        {
-            let due = self.now.mono_ms + FETCH_AGAIN_MS;
-            self.memory.timers.set_earlier(
-                Timer::Relay {
-                    relay: own_box.relay,
-                },
-                due,
-            );
+        if let Some(link) = self.memory.boxes.get(&rid).copied() {
+            self.serve_relay_at(link.own_box, self.now.mono_ms + FETCH_AGAIN_MS);
+        }
+    }
+
+    /// The contact of a box is over its terms: what lies there stays until its next period.
+    pub(crate) fn fetch_next_period(&mut self, rid: Rid, sequence: u64, begins_ms: u64) {
+        self.fetch_again(rid, sequence);
+        self.memory
+            .boxes
+            .change(&rid, |link| link.quiet_until_ms = begins_ms);
+    }
+
+    fn serve_relay_at(&mut self, own_box: u32, due_ms: u64) {
+        if let Ok(Some(OwnBox { relay, .. })) = self.box_row(own_box) {
+            self.memory
+                .timers
+                .set_earlier(Timer::Relay { relay }, due_ms);
         }
     }
 }

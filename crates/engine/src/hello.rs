@@ -11,9 +11,10 @@ use comptoir_protocol::identity::CardBundle;
 use comptoir_protocol::invite::InviteToken;
 use comptoir_protocol::limits::{CHUNK_BYTES_MAX, REASON_BYTES_MAX};
 use comptoir_protocol::link::{BlobSeed, Invitation, InviteLink};
-use comptoir_protocol::puzzle::PuzzleSolution;
+use comptoir_protocol::puzzle::Puzzle;
 use comptoir_protocol::signed::Signed;
 
+use crate::cards::take_card;
 use crate::memory::Call;
 use crate::personas::{MAIN, too_long};
 use crate::rows::contact::{AskStage, Asking, Contact, Standing};
@@ -34,8 +35,16 @@ const ASK_TRIES_MIN: u32 = 8;
 const PACKAGE_MS: u64 = 60 * DAY_MS;
 /// How long to wait for a box of one's own before asking for a direct answer.
 const BOX_WAIT_MS: u64 = 5_000;
-/// Hashes spent on a door's puzzle: about a second. A door that asks for more does not want strangers.
-const PUZZLE_STEPS_MAX: u64 = 1 << 22;
+/// Nonces tried for a hello whose hash is below an earlier one's, some milliseconds: not found once in a thousand times.
+const NONCES_MAX: u32 = 1_024;
+/// Numbers tried for a door's puzzle in one step: some 30 ms, in which nothing else moves.
+const PUZZLE_STEP: u64 = 1 << 16;
+/// The pause between two such steps: everything else has its turn.
+const PUZZLE_PAUSE_MS: u64 = 20;
+/// Bits of a puzzle that are worked for: seconds. A door that asks for more does not want strangers.
+const PUZZLE_WORK_BITS_MAX: u16 = 22;
+/// Times the usual work before another puzzle is asked for; one in 3,000 comes to this.
+const PUZZLE_PATIENCE: u64 = 8;
 
 impl Turn<'_> {
     /// Whether an invite's token is past its time. One that is forged is the door's to refuse.
@@ -171,10 +180,14 @@ impl Turn<'_> {
     pub(crate) fn stop_asking(&mut self, contact: u32) {
         self.memory.asking.remove(&contact);
         self.memory.timers.clear(Timer::Ask { contact });
+        self.memory.timers.clear(Timer::Puzzle { contact });
+        while let Some((relay, _, _)) = self.first_puzzle(contact) {
+            self.memory.puzzles.remove(&(contact, relay));
+        }
         self.delete(Key::of(key::ASKING).u32(contact));
     }
 
-    /// Takes over what a verified card says.
+    /// Takes over what a verified card says, unless it goes back behind the card known.
     pub(crate) fn meet(
         &mut self,
         number: u32,
@@ -184,15 +197,24 @@ impl Turn<'_> {
         let verified = bundle
             .verify_ignoring_expiry()
             .map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let was_verified = contact.verified_ms > 0;
+        if !take_card(&mut contact, &verified, bundle) {
+            self.put_contact(number, &contact);
+            return Ok(contact);
+        }
+        if was_verified && contact.verified_ms == 0 {
+            self.event(Event::ContactChanged {
+                persona: contact.persona,
+                contact: number,
+            });
+        }
         for peer in contact.peers() {
             self.memory.peer_contacts.remove(&(peer, number));
         }
         contact.name.clone_from(&verified.card.name);
-        contact.card_number = verified.card.number;
         if contact.persona == MAIN {
             contact.endpoints.clone_from(&verified.card.direct);
         }
-        contact.card = Some(bundle);
         for peer in contact.peers() {
             self.memory.peer_contacts.insert((peer, number), ());
         }
@@ -360,10 +382,19 @@ impl Turn<'_> {
             reason: asking.reason.clone(),
             nonce: self.random(),
         };
-        let hello = match hello.fitted() {
+        let mut hello = match hello.fitted() {
             Ok(hello) => hello,
             Err(error) => return self.fail_asking(number, &error.to_string()),
         };
+        // Said anew it must be smaller than what was said: of crossing hellos the smallest wins, and the other side may
+        // have decided by the first.
+        if let AskStage::Asking { hash: said, .. } = &asking.stage {
+            let mut tries = 0;
+            while hello.hash() >= *said && tries < NONCES_MAX {
+                hello.nonce = self.random();
+                tries += 1;
+            }
+        }
         let seed = self.seed();
         let sealed = match sealing::seal(&door.hpke_key, door.key_id, &hello.to_bytes(), seed) {
             Ok(sealed) => sealed,
@@ -442,7 +473,8 @@ impl Turn<'_> {
             let under_way = self.memory.calls.iter().any(|(_, pending)| {
                 pending.relay == relay.key && matches!(pending.call, Call::Hello { contact } | Call::Puzzle { contact } if contact == number)
             });
-            if under_way || !self.relay_has_room(relay.key) {
+            let working = self.memory.puzzles.contains(&(number, relay.key));
+            if under_way || working || !self.relay_has_room(relay.key) {
                 continue;
             }
             match asking.token.clone() {
@@ -509,17 +541,53 @@ impl Turn<'_> {
         let Ok(RelayAnswer::PuzzleSet(puzzle)) = answer else {
             return self.on_hello_answer(relay, number, answer);
         };
-        let Some(asking) = self.asking(number)? else {
+        if self.asking(number)?.is_none() {
+            return Ok(());
+        }
+        if puzzle.bits > PUZZLE_WORK_BITS_MAX {
+            let why = "the front door asks for more work than a hello is worth";
+            return self.fail_asking(number, why);
+        }
+        let place = (number, relay);
+        self.memory.puzzles.insert(place, (puzzle.clone(), 0));
+        self.on_puzzle_due(number)
+    }
+
+    /// Works a while on the puzzle of a door.
+    pub(crate) fn on_puzzle_due(&mut self, number: u32) -> Result<(), EngineError> {
+        let (Some(asking), Some((relay, puzzle, from))) =
+            (self.asking(number)?, self.first_puzzle(number))
+        else {
             return Ok(());
         };
-        let solution: Option<PuzzleSolution> = puzzle.solve_step(0, PUZZLE_STEPS_MAX);
-        match solution {
-            Some(solution) => self.put_hello(number, &asking, relay, Admission::Puzzle(solution)),
-            None => self.fail_asking(
-                number,
-                "the front door asks for more work than a hello is worth",
-            ),
+        // Past this the puzzle is given up, and the next try asks for another.
+        let end = PUZZLE_PATIENCE << puzzle.bits;
+        let steps = PUZZLE_STEP.min(end.saturating_sub(from));
+        match puzzle.solve_step(from, steps) {
+            Some(solution) => {
+                self.memory.puzzles.remove(&(number, relay));
+                self.put_hello(number, &asking, relay, Admission::Puzzle(solution))?;
+            }
+            None if from + steps < end => {
+                let place = (number, relay);
+                self.memory.puzzles.insert(place, (puzzle, from + steps));
+            }
+            None => {
+                self.memory.puzzles.remove(&(number, relay));
+            }
         }
+        if self.first_puzzle(number).is_some() {
+            let due = self.now.mono_ms + PUZZLE_PAUSE_MS;
+            let timer = Timer::Puzzle { contact: number };
+            self.memory.timers.set(timer, due);
+        }
+        Ok(())
+    }
+
+    fn first_puzzle(&self, number: u32) -> Option<(RelayKey, Puzzle, u64)> {
+        let range = (number, RelayKey([0; 32]))..=(number, RelayKey([255; 32]));
+        let first = self.memory.puzzles.range(range).next();
+        first.map(|((_, relay), (puzzle, from))| (*relay, puzzle.clone(), *from))
     }
 
     pub(crate) fn on_hello_answer(

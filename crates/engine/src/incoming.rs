@@ -30,6 +30,8 @@ use crate::turn::{Turn, read_row};
 
 /// How long an envelope waits for the ones before it.
 const ORDER_WAIT_MS: u64 = 2_000;
+/// How long a contact's terms count before they begin anew.
+const PERIOD_MS: u64 = GRANT_PERIOD_S as u64 * 1000;
 /// Envelopes of one thread that wait: as many as the MLS window opens out of order.
 const HELD_PER_THREAD_MAX: usize = 256;
 
@@ -128,7 +130,14 @@ impl Turn<'_> {
         if !self.within_terms(contact_number) {
             self.memory.counters.over_terms += 1;
             self.put_thread(loaded);
-            self.postpone(source);
+            match source {
+                Source::Peer { .. } => self.postpone(source),
+                Source::Box { rid, sequence, .. } => {
+                    let begun = self.memory.taken.get(&contact_number);
+                    let begun_ms = begun.map_or(self.now.mono_ms, |(begun, _)| *begun);
+                    self.fetch_next_period(rid, sequence, begun_ms + PERIOD_MS);
+                }
+            }
             return Ok(());
         }
         let in_order = parcel.sequence == 1 || envelopes.contains(parcel.sequence - 1);
@@ -158,14 +167,13 @@ impl Turn<'_> {
 
     /// Counts one more envelope of a contact; false when its period is used up.
     fn within_terms(&mut self, contact: u32) -> bool {
-        let period_ms = u64::from(GRANT_PERIOD_S) * 1000;
         let (begun, taken) = self
             .memory
             .taken
             .get(&contact)
             .copied()
             .unwrap_or((self.now.mono_ms, 0));
-        let (begun, taken) = if begun + period_ms <= self.now.mono_ms {
+        let (begun, taken) = if begun + PERIOD_MS <= self.now.mono_ms {
             (self.now.mono_ms, 0)
         } else {
             (begun, taken)

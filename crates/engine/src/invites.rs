@@ -10,6 +10,7 @@ use comptoir_protocol::limits::REF_LINK_ADDRESS_BYTES_MAX;
 use comptoir_protocol::link::{BlobSeed, Invitation, InviteLink, InviteReference};
 
 use crate::memory::Call;
+use crate::outbox::DEPOSIT_EXPIRES_S;
 use crate::rows::contact::Invite;
 use crate::rows::key::{self, Key, u32_at};
 use crate::seam::answer::{Answer, Refusal};
@@ -21,6 +22,10 @@ use crate::turn::{Turn, read_row};
 
 /// Invites of a node that are not over.
 const INVITES_MAX: usize = 1_000;
+/// How long a relay keeps a blob at most: a link to it is good no longer.
+const BLOB_KEPT_MS: u64 = DEPOSIT_EXPIRES_S as u64 * 1000;
+/// A relay that does not take an invitation is asked again after this.
+const BLOB_RETRY_MS: u64 = 5 * 60 * 1000;
 
 impl Turn<'_> {
     /// `Command::Invite`.
@@ -50,6 +55,11 @@ impl Turn<'_> {
             .wall_ms
             .saturating_add(expires_s.saturating_mul(1000))
             .min(card.card.expires_ms);
+        let expires_ms = if as_ref {
+            expires_ms.min(self.now.wall_ms + BLOB_KEPT_MS)
+        } else {
+            expires_ms
+        };
         let owner = BoxOwnerKey::from_secret(self.persona(persona)?.front_owner.expose());
         let token = owner.sign(&InviteToken {
             id,
@@ -177,10 +187,17 @@ impl Turn<'_> {
             invite.blob = None;
             self.put(row, &invite);
         } else {
+            // An unreachable relay is quiet for longer each time; one that answers says no for a reason.
+            let quiet_until = match answer {
+                Ok(_) => self.now.mono_ms + BLOB_RETRY_MS,
+                Err(Unreachable) => invite
+                    .relay
+                    .and_then(|relay| self.memory.relays.get(&relay))
+                    .map_or(0, |link| link.quiet_until_ms),
+            };
             let pause = self.jittered(self.config.retry_first_ms * 2);
-            self.memory
-                .timers
-                .set(Timer::Blob { invite: number }, self.now.mono_ms + pause);
+            let due = quiet_until.max(self.now.mono_ms + pause);
+            self.memory.timers.set(Timer::Blob { invite: number }, due);
         }
         Ok(())
     }

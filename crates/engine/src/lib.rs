@@ -17,6 +17,7 @@ mod amend;
 mod amendments;
 mod bodies;
 mod boxes;
+mod cards;
 mod clones;
 mod commands;
 mod contacts;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use comptoir_protocol::deposit::Parcel;
 use comptoir_protocol::id::{AccountId, Lane, PeerKey, RelayKey, Rid, ThreadId};
 use comptoir_protocol::identity::Endpoint;
+use comptoir_protocol::puzzle::Puzzle;
 
 use crate::journaled::Journaled;
 use crate::seam::event::RelayCondition;
@@ -70,6 +71,8 @@ pub(crate) struct Delivery {
     pub(crate) next_direct: u64,
     /// Deposit again what relays said they have.
     pub(crate) again: bool,
+    /// When a try of something whose time is over counts again.
+    pub(crate) late_try_ms: u64,
 }
 
 /// A relay one of our personas uses, or one that a contact named.
@@ -89,6 +92,8 @@ pub(crate) struct RelayLink {
 /// A box of ours, as fetched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BoxLink {
+    /// Its contact is over its terms: nothing is fetched until then.
+    pub(crate) quiet_until_ms: u64,
     pub(crate) own_box: u32,
     pub(crate) relay: RelayKey,
     /// The largest sequence fetched in this connection.
@@ -292,6 +297,10 @@ pub(crate) struct Memory {
     pub(crate) boots: Journaled<u16, u64>,
     /// When each thread last sent an acknowledgement.
     pub(crate) acked_ms: Journaled<u32, u64>,
+    /// Where the sweep of a space goes on; none: at its start.
+    pub(crate) sweeps: Journaled<u8, Vec<u8>>,
+    /// Puzzles under work, by contact and relay, and how many numbers were tried.
+    pub(crate) puzzles: Journaled<(u32, RelayKey), (Puzzle, u64)>,
     pub(crate) timers: Timers,
 }
 
@@ -324,6 +333,8 @@ macro_rules! each_map {
         $memory.asking.$method();
         $memory.boots.$method();
         $memory.acked_ms.$method();
+        $memory.sweeps.$method();
+        $memory.puzzles.$method();
         $memory.timers.$method();
     }};
 }

@@ -93,6 +93,7 @@ fn recall_boxes(view: &dyn View, memory: &mut Memory) -> Result<(), EngineError>
                 after: 0,
                 fetching: false,
                 again: false,
+                quiet_until_ms: 0,
             };
             memory.boxes.insert(ids.rid, link);
         }
@@ -171,6 +172,7 @@ impl Turn<'_> {
                 Timer::Dial { contact } => self.push_outbox_if_any(contact)?,
                 Timer::Outbox { contact } => self.on_outbox_retry(contact)?,
                 Timer::Ask { contact } => self.on_ask_due(contact)?,
+                Timer::Puzzle { contact } => self.on_puzzle_due(contact)?,
                 Timer::Acknowledge { thread } => self.on_ack_due(thread)?,
                 Timer::Order { thread } => self.on_order_due(thread)?,
                 Timer::Ratchet { thread } => self.on_ratchet_due(thread)?,

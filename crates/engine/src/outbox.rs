@@ -22,8 +22,10 @@ pub(crate) const DEPOSIT_EXPIRES_S: u32 = 30 * 24 * 60 * 60;
 const STORED_RETRY_FIRST_MS: u64 = 5 * 60 * 1000;
 /// Rows looked at in one step. More wait for the next answer or confirmation.
 pub(crate) const ROWS_PER_STEP: usize = 256;
-/// Tries before age alone may end a message: a clock that jumps ahead by years must not end them all at once.
-const TRIES_MIN: u32 = 8;
+/// Tries after a message's time is over, before it ends: a clock that jumps ahead by years must not end them all at once.
+const LATE_TRIES: u32 = 8;
+/// Such a try counts so long after the one before, so that eight take most of an hour at least.
+const LATE_TRY_MS: u64 = 5 * 60 * 1000;
 
 impl Turn<'_> {
     /// Adds a row. The thread is to be given back, then [`Turn::push_outbox`] called.
@@ -258,30 +260,45 @@ impl Turn<'_> {
     }
 
     fn give_up_old(&mut self, number: u32, thread: u32, persona: u16) -> Result<(), EngineError> {
-        let tries = self
-            .memory
-            .deliveries
-            .get(&number)
-            .map_or(0, |delivery| delivery.tries);
-        if tries < TRIES_MIN {
+        let now = self.now.mono_ms;
+        let counts = self.memory.deliveries.change(&number, |delivery| {
+            let counts = delivery.late_try_ms <= now;
+            if counts {
+                delivery.late_try_ms = now + LATE_TRY_MS;
+            }
+            counts
+        });
+        if counts == Some(false) {
             return Ok(());
         }
         let limit = self.now.wall_ms.saturating_sub(self.config.give_up_ms);
-        for (envelope, state) in self.outbox_states(thread, 0, ROWS_PER_STEP)? {
+        for (envelope, mut state) in self.outbox_states(thread, 0, ROWS_PER_STEP)? {
             if state.made_ms >= limit {
                 break;
             }
+            // On disk: neither a process that ends each evening nor a talk that goes on beside it begins the count anew.
+            let tries = state.late_tries.unwrap_or(0);
+            if tries < LATE_TRIES {
+                state.late_tries = Some(tries + 1);
+                self.put(state_key(thread, envelope), &state);
+                continue;
+            }
             self.drop_row(thread, envelope, &state)?;
-            if state.cargo == Cargo::Messages {
-                let OutboxState { lane, from, to, .. } = state;
-                self.event(Event::NotDelivered {
+            let OutboxState { lane, from, to, .. } = state;
+            self.event(match state.cargo {
+                Cargo::Messages => Event::NotDelivered {
                     persona,
                     thread,
                     lane,
                     from,
                     to,
-                });
-            }
+                },
+                Cargo::Welcome => Event::HelloFailed {
+                    persona,
+                    contact: number,
+                    why: "the conversation was accepted and never taken up".into(),
+                },
+            });
         }
         Ok(())
     }

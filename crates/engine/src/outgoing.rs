@@ -318,6 +318,7 @@ impl Turn<'_> {
             made_ms: self.now.wall_ms,
             stored: Vec::new(),
             bytes: 0,
+            late_tries: None,
         };
         self.put_outbox(loaded, envelope, &body, state);
         Ok(())

@@ -283,6 +283,12 @@ impl Turn<'_> {
         Ok(relays)
     }
 
+    /// Whether a persona uses a relay that it is not about to leave.
+    pub(crate) fn uses_relay(&self, persona: u16, relay: RelayKey) -> Result<bool, EngineError> {
+        let relays = self.relays_of(persona)?;
+        Ok(relays.iter().any(|(_, row)| row.descriptor.key == relay))
+    }
+
     pub(crate) fn tell_condition(
         &mut self,
         key_of: RelayKey,

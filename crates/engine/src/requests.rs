@@ -219,8 +219,11 @@ impl Turn<'_> {
             _ => None,
         };
         let fresh = !self.leaf_is_known(stranger.package.leaf().leaf_key)?;
-        if fresh && ours.is_none_or(|ours| stranger.hello.hash() < ours) {
-            self.make_pair(persona, stranger)?;
+        let accepted = fresh && ours.is_none_or(|ours| stranger.hello.hash() < ours);
+        if accepted && self.make_pair(persona, stranger)?.is_none() {
+            self.memory.counters.hellos_refused += 1;
+            self.refuse(source, RefusalReason::Denied);
+            return Ok(());
         }
         self.confirm(source);
         Ok(())
@@ -299,7 +302,10 @@ impl Turn<'_> {
             return Ok(Err(Refusal::BadLink { why }));
         }
         let hash = stranger.hello.hash();
-        let (contact, thread, id) = self.make_pair(persona, stranger)?;
+        let Some((contact, thread, id)) = self.make_pair(persona, stranger)? else {
+            let why = "no conversation can be made with the keys of the request".into();
+            return Ok(Err(Refusal::BadLink { why }));
+        };
         self.delete(Key::of(key::REQUEST).u32(number));
         self.state_request(persona, number, request.account, hash, Some(id))?;
         Ok(Ok(Answer::Accepted { contact, thread }))
@@ -337,34 +343,35 @@ impl Turn<'_> {
         Ok(Ok(Answer::Done))
     }
 
-    /// Makes the group of the two, and owes the newcomer its Welcome.
+    /// Makes the group of the two, and owes the newcomer its Welcome; nothing when the newcomer's package cannot be
+    /// added, which is its maker's fault and no error of ours.
     fn make_pair(
         &mut self,
         persona: u16,
         stranger: Stranger,
-    ) -> Result<(u32, u32, ThreadId), EngineError> {
+    ) -> Result<Option<(u32, u32, ThreadId)>, EngineError> {
         let Stranger {
             hello,
             card,
             package,
         } = stranger;
+        let own = self.persona(persona)?;
+        let mut context = ComptoirContext::new(ThreadId(self.random()), ThreadKind::Pair);
+        context.incarnation = 1;
+        let leaf = self.leaf(&own);
+        let (seed, add_seed) = (self.seed(), self.seed());
+        let bundle = hello.bundle(package.credential());
+        let mut mls = MlsThread::create(context, &leaf, seed)
+            .map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let Ok(added) = mls.add(&[package], add_seed) else {
+            return Ok(None);
+        };
         let account = card.keys.account();
         let (number, mut contact) = match self.memory.contacts.get(&(persona, account)).copied() {
             Some(number) => (number, self.contact(number)?),
             None => self.new_contact(persona, account)?,
         };
         self.stop_asking(number);
-        let own = self.persona(persona)?;
-        let mut context = ComptoirContext::new(ThreadId(self.random()), ThreadKind::Pair);
-        context.incarnation = 1;
-        let leaf = self.leaf(&own);
-        let (seed, add_seed) = (self.seed(), self.seed());
-        let crypto = |error: &dyn std::fmt::Display| EngineError::Crypto(error.to_string());
-        let bundle = hello.bundle(package.credential());
-        let mut mls = MlsThread::create(context, &leaf, seed).map_err(|error| crypto(&error))?;
-        let added = mls
-            .add(&[package], add_seed)
-            .map_err(|error| crypto(&error))?;
         let thread = self.next_number(|meta| &mut meta.thread)?;
         let mut loaded = self.new_thread(thread, persona, Some(number), own.device, mls);
         let id = loaded.thread.id;
@@ -390,6 +397,7 @@ impl Turn<'_> {
             made_ms: self.now.wall_ms,
             stored: Vec::new(),
             bytes: 0,
+            late_tries: None,
         };
         self.put_outbox(
             &mut loaded,
@@ -425,6 +433,6 @@ impl Turn<'_> {
         }
         self.push_outbox(number)?;
         self.tell(number)?;
-        Ok((number, thread, id))
+        Ok(Some((number, thread, id)))
     }
 }

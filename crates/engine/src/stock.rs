@@ -10,7 +10,6 @@ use crate::memory::Call;
 use crate::rows::key::{self, Key};
 use crate::rows::reach::{BoxStage, KeptPackage, OwnBox, Purpose, Relay};
 use crate::seam::error::EngineError;
-use crate::seam::view::Scan;
 use crate::turn::{Turn, read_row};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -109,7 +108,7 @@ impl Turn<'_> {
 
     /// Destroys the private halves of packages that ended.
     pub(crate) fn sweep_packages(&mut self) -> Result<(), EngineError> {
-        for (row_key, row) in self.scan(Scan::all(Key::of(key::PACKAGE)).limited(ROWS_PER_STEP))? {
+        for (row_key, row) in self.sweep_rows(key::PACKAGE, ROWS_PER_STEP)? {
             let kept: KeptPackage = read_row(&row_key, &row)?;
             if kept.expires_ms <= self.now.wall_ms {
                 self.delete(row_key);

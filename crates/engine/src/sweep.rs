@@ -8,7 +8,7 @@ use crate::rows::key::{self, Key, u32_at};
 use crate::rows::reach::BoxStage;
 use crate::seam::error::EngineError;
 use crate::seam::event::EventRecord;
-use crate::seam::view::Scan;
+use crate::seam::view::{Row, Scan};
 use crate::timers::Timer;
 use crate::turn::{Turn, read_row};
 
@@ -22,8 +22,8 @@ const ROWS_PER_STEP: usize = 512;
 impl Turn<'_> {
     pub(crate) fn on_sweep_due(&mut self) -> Result<(), EngineError> {
         let from = self.memory.numbers.sweep_contact;
+        let more_answers = self.sweep_answers()?;
         if from == 0 {
-            self.sweep_answers()?;
             self.sweep_events()?;
             self.sweep_invites()?;
             self.sweep_packages()?;
@@ -46,7 +46,11 @@ impl Turn<'_> {
             self.sweep_contact(number, &contact)?;
         }
         self.memory.numbers.sweep_contact = if more { last + 1 } else { 0 };
-        let pause = if more { 1_000 } else { SWEEP_MS };
+        let pause = if more || more_answers {
+            1_000
+        } else {
+            SWEEP_MS
+        };
         self.memory
             .timers
             .set(Timer::Sweep, self.now.mono_ms + pause);
@@ -76,16 +80,31 @@ impl Turn<'_> {
         self.tell(number)
     }
 
-    fn sweep_answers(&mut self) -> Result<(), EngineError> {
-        for (row_key, row) in
-            self.scan(Scan::all(Key::of(key::IDEMPOTENCY)).limited(ROWS_PER_STEP))?
-        {
+    /// The next rows of a space in which those that are over lie among those that are not.
+    pub(crate) fn sweep_rows(&mut self, space: u8, limit: usize) -> Result<Vec<Row>, EngineError> {
+        let mut range = Scan::all(Key::of(space)).limited(limit);
+        if let Some(from) = self.memory.sweeps.get(&space) {
+            range = range.starting_at(from.clone());
+        }
+        let rows = self.scan(range)?;
+        match rows.last().filter(|_| rows.len() == limit) {
+            Some((last, _)) => self.memory.sweeps.insert(space, last.clone()),
+            None => self.memory.sweeps.remove(&space),
+        };
+        Ok(rows)
+    }
+
+    /// True when so many were over that more are expected.
+    fn sweep_answers(&mut self) -> Result<bool, EngineError> {
+        let mut over = 0;
+        for (row_key, row) in self.sweep_rows(key::IDEMPOTENCY, ROWS_PER_STEP)? {
             let repeated: Repeated = read_row(&row_key, &row)?;
             if repeated.expires_ms <= self.now.wall_ms {
                 self.delete(row_key);
+                over += 1;
             }
         }
-        Ok(())
+        Ok(over > ROWS_PER_STEP / 2)
     }
 
     /// Old events go; the newest stays, for its number is where counting goes on.

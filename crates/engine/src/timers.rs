@@ -14,6 +14,8 @@ pub(crate) enum Timer {
     Outbox { contact: u32 },
     /// Say hello to this contact again.
     Ask { contact: u32 },
+    /// Go on with the puzzles of this contact's doors.
+    Puzzle { contact: u32 },
     /// Tell this thread's other side what we have.
     Acknowledge { thread: u32 },
     /// Envelopes of this thread waited long enough for the ones before them.

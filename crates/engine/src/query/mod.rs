@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The queries: what can be read of a node, from a view alone. They decide nothing and change nothing.
 
+mod answers;
 mod events;
 mod history;
 mod people;
@@ -15,6 +16,7 @@ use comptoir_protocol::relay::RelayDescriptor;
 use crate::rows::contact::{Decision, Standing};
 use crate::seam::event::{MessageState, RelayCondition};
 
+pub use answers::was_answered;
 pub use events::{events, newest_event, oldest_event, relays};
 pub use history::{From, history, message};
 pub use people::{contact, contacts, personas, request_safety_code, requests, safety_code};

@@ -253,6 +253,8 @@ record! {
         5 pub stored: Vec<RelayKey>,
         /// Size of the body row.
         6 pub bytes: u64,
+        /// Tries since its time was over.
+        7 pub late_tries: Option<u32>,
     }
 }
 

@@ -6,6 +6,7 @@ mod amendments;
 mod bounds;
 mod faults;
 mod first_contact;
+mod lasting;
 mod promises;
 mod relay;
 mod relays;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use comptoir_protocol::capability::RelayCapability;
 use comptoir_protocol::frame::{Admission, BoxKind, Item, RelayAnswer, RelayRequest};
 use comptoir_protocol::id::{BlobId, CapabilityId, Lane, Mid, PublicKey, Rid, Sid};
+use comptoir_protocol::puzzle::Puzzle;
 use comptoir_protocol::relay::RelayDescriptor;
 
 struct FakeBox {
@@ -31,6 +32,10 @@ pub struct FakeRelay {
     blobs: BTreeMap<BlobId, Vec<u8>>,
     pub packages: Vec<Vec<u8>>,
     pub boots: BTreeMap<PublicKey, u64>,
+    /// The puzzles its doors set, the last one again and again.
+    pub puzzles: Vec<Puzzle>,
+    /// Fetches asked of it.
+    pub fetches: usize,
     subscribed: BTreeMap<Rid, usize>,
     pub pushes: Vec<(usize, RelayAnswer)>,
     next_box: u8,
@@ -48,6 +53,8 @@ impl FakeRelay {
             blobs: BTreeMap::new(),
             packages: Vec::new(),
             boots: BTreeMap::new(),
+            puzzles: Vec::new(),
+            fetches: 0,
             subscribed: BTreeMap::new(),
             pushes: Vec::new(),
             next_box: 0,
@@ -175,6 +182,7 @@ impl FakeRelay {
                 items_max,
                 ..
             } => {
+                self.fetches += 1;
                 let Some(kept) = self
                     .boxes
                     .get(&rid)
@@ -242,11 +250,16 @@ impl FakeRelay {
                 None => RelayAnswer::Denied,
             },
             RelayRequest::Puzzle { .. } => {
-                RelayAnswer::PuzzleSet(comptoir_protocol::puzzle::Puzzle {
-                    seed: [3; 32],
-                    bits: 4,
-                    not_after_ms: now_ms + 60_000,
-                })
+                let puzzle = match self.puzzles.len() {
+                    0 => Puzzle {
+                        seed: [3; 32],
+                        bits: 4,
+                        not_after_ms: now_ms + 60_000,
+                    },
+                    1 => self.puzzles[0].clone(),
+                    _ => self.puzzles.remove(0),
+                };
+                RelayAnswer::PuzzleSet(puzzle)
             }
             RelayRequest::KeyPackagesPut { rid, packages } => {
                 self.packages.extend(packages);

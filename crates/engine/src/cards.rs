@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The card of a contact: which of two counts, and what a new one takes away from the old one's good name.
+
+use comptoir_protocol::identity::{CardBundle, VerifiedCard};
+
+use crate::rows::contact::Contact;
+
+/// Puts a proved card in the place of the one known. False, and nothing changed, when it goes back behind what is
+/// known: a smaller number, fewer rotations, an older device list, or a device that the known list does not name.
+///
+/// Under other keys the two have other digits to compare, so the mark that they were compared goes.
+pub(crate) fn take_card(
+    contact: &mut Contact,
+    verified: &VerifiedCard,
+    mut bundle: CardBundle,
+) -> bool {
+    let known = contact
+        .card
+        .as_ref()
+        .and_then(|card| card.verify_ignoring_expiry().ok());
+    if let Some(known) = known {
+        let same_rotation = known.keys.rotation_number() == verified.keys.rotation_number();
+        if goes_back(&known, verified, same_rotation) {
+            return false;
+        }
+        let other_digits = known.keys.root() != verified.keys.root()
+            || known.keys.list_key() != verified.keys.list_key();
+        if other_digits {
+            contact.verified_ms = 0;
+        }
+        // Without a list of its own the card is measured by the known one, and the next card by it again.
+        if bundle.list.is_none() && same_rotation {
+            let fits = verified.card.list.is_none_or(|hash| {
+                known
+                    .list
+                    .as_ref()
+                    .is_some_and(|known| known.hash() == hash)
+            });
+            bundle.list = contact
+                .card
+                .as_ref()
+                .and_then(|card| card.list.clone())
+                .filter(|_| fits);
+        }
+    }
+    contact.card_number = verified.card.number;
+    contact.card = Some(bundle);
+    true
+}
+
+fn goes_back(known: &VerifiedCard, new: &VerifiedCard, same_rotation: bool) -> bool {
+    if new.card.number < known.card.number
+        || new.keys.rotation_number() < known.keys.rotation_number()
+    {
+        return true;
+    }
+    // A rotation replaces the key that signs lists, and with it what the stolen one signed.
+    let Some(known_list) = known.list.as_ref().filter(|_| same_rotation) else {
+        return false;
+    };
+    match &new.list {
+        Some(list) => list.number < known_list.number,
+        None => known_list.device(new.device).is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
