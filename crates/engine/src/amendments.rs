@@ -18,6 +18,7 @@ use crate::rows::key::{self, Key, lane_byte, u64_at};
 use crate::rows::thread::{Amend, Item, RunPart};
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::command::MessageAt;
+use crate::seam::config::mutant;
 use crate::seam::error::EngineError;
 use crate::seam::event::Event;
 use crate::seam::view::Scan;
@@ -321,10 +322,14 @@ impl Turn<'_> {
         if item.silent {
             return Ok(Found::Unfit);
         }
+        if mutant!(self.config, KeepsErased) && author > 0 && amend.text.is_none() {
+            return Ok(Found::Unchanged);
+        }
+        let by_arrival = mutant!(self.config, EditsByArrival);
         let stands = match item.amended {
             // An edit does nothing to what is gone; an erasure for everybody is noted where one was made here.
             _ if item.kind == 0 => amend.text.is_some() || item.amended.is_some(),
-            Some(place) => amend.text.is_some() && place >= amend.place,
+            Some(place) => amend.text.is_some() && place >= amend.place && !by_arrival,
             None => false,
         };
         if stands {

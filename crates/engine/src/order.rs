@@ -62,6 +62,9 @@ impl Turn<'_> {
         if mutant!(self.config, ConfirmsUnstored) {
             self.confirm(source);
         }
+        if mutant!(self.config, DropsFetched) && matches!(source, Source::Box { .. }) {
+            self.confirm(source);
+        }
         let key = (id, parcel.author.0, parcel.sequence);
         if let Some(other) = self.memory.held.insert(
             key,

@@ -7,12 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comptoir_crypto::deposit;
-use comptoir_engine::query::{self, HistoryItem};
-use comptoir_engine::rows::key::{BOX, Key, THREAD};
-use comptoir_engine::rows::reach::OwnBox;
+use comptoir_engine::query::{self, ContentView, HistoryItem};
+use comptoir_engine::rows::key::{Key, THREAD};
 use comptoir_engine::rows::thread::Thread;
-use comptoir_engine::{Event, EventRecord, RelayCall, Scan, Secret, Send, Step, View as _};
+use comptoir_engine::{Event, EventRecord, MessageAt, RelayCall, Scan, Send, Step, View as _};
 use comptoir_protocol::codec::Wire as _;
 use comptoir_protocol::deposit::{Parcel, ParcelContent};
 use comptoir_protocol::envelope::EnvelopeKind;
@@ -20,10 +18,11 @@ use comptoir_protocol::frame::{Item, PeerFrame, RelayRequest};
 use comptoir_protocol::id::{DeviceId, Lane, Mid, RelayKey, Rid, Sid, ThreadId};
 use sha2::{Digest, Sha256};
 
+use crate::items::Items;
 use crate::node::Running;
 
 /// An envelope by thread, author and number.
-type Delivery = (ThreadId, DeviceId, u64);
+pub(crate) type Delivery = (ThreadId, DeviceId, u64);
 
 type Stream = (u32, DeviceId, Lane);
 
@@ -40,8 +39,10 @@ pub(crate) struct Checks {
     deposits: BTreeMap<(Sid, Mid), [u8; 32]>,
     /// Deliveries that arrived, by receiver and sender, on their present wire.
     arrived: BTreeMap<(usize, usize), BTreeMap<u64, Delivery>>,
-    /// Items that relays handed out and that were not acknowledged to them, by node and box.
-    fetched: BTreeMap<(usize, Rid), BTreeMap<u64, (RelayKey, Item)>>,
+    /// Messages that a node told were erased.
+    erased: BTreeMap<usize, BTreeSet<(u32, DeviceId, Lane, u64)>>,
+    /// What relays handed out: acknowledging it is checked.
+    items: Items,
 }
 
 impl Checks {
@@ -60,13 +61,16 @@ impl Checks {
         }
         self.received.insert(node, BTreeMap::new());
         self.told.insert(node, BTreeMap::new());
+        self.erased.insert(node, BTreeSet::new());
         events
             .iter()
-            .try_for_each(|(_, record)| self.on_event(node, &record.event))
+            .try_for_each(|(_, record)| self.on_event(node, &record.event))?;
+        self.check_erased(node, running)
     }
 
     /// Before anything of a step is durable: its events follow each other.
     pub(crate) fn on_step(&mut self, node: usize, step: &Step) -> Result<(), String> {
+        self.items.on_step(node, step);
         for pair in step.events.windows(2) {
             if pair[0].0 + 1 != pair[1].0 {
                 return Err(format!(
@@ -103,6 +107,12 @@ impl Checks {
             .iter()
             .try_for_each(|(_, event)| self.on_event(node, event))?;
         self.check_log(node, events, running)?;
+        if events
+            .iter()
+            .any(|(_, event)| matches!(event, Event::MessageChanged { .. }))
+        {
+            self.check_erased(node, running)?;
+        }
         if events
             .iter()
             .any(|(_, event)| matches!(event, Event::MessagesReceived { .. }))
@@ -185,6 +195,18 @@ impl Checks {
                     .push((*from, *to));
                 Ok(())
             }
+            Event::MessageChanged {
+                thread,
+                author,
+                lane,
+                sequence,
+                erased: true,
+                ..
+            } => {
+                let erased = self.erased.entry(node).or_default();
+                erased.insert((*thread, *author, *lane, *sequence));
+                Ok(())
+            }
             Event::ChainBroken { sequence, .. } => {
                 Err(format!("node {node} saw the chain broken at {sequence}"))
             }
@@ -193,6 +215,28 @@ impl Checks {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// What was erased once is never shown again.
+    fn check_erased(&self, node: usize, running: &Running) -> Result<(), String> {
+        for (thread, author, lane, sequence) in self.erased.get(&node).into_iter().flatten() {
+            let at = MessageAt {
+                thread: *thread,
+                author: *author,
+                lane: *lane,
+                sequence: *sequence,
+            };
+            let shown = query::message(&running.core.committed(), at);
+            match shown.map_err(|error| error.to_string())? {
+                Some(message) if message.content != ContentView::Erased => {
+                    return Err(format!(
+                        "node {node} shows message {sequence}, which was erased"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Every hole among what was received was told of.
@@ -254,13 +298,9 @@ impl Checks {
     }
 
     fn on_call(&mut self, node: usize, call: &RelayCall, running: &Running) -> Result<(), String> {
-        if let RelayRequest::Ack {
-            rid,
-            up_to,
-            sequences,
-        } = &call.request
-        {
-            return self.check_acknowledged(node, *rid, *up_to, sequences, running);
+        if let RelayRequest::Ack { .. } = &call.request {
+            let dropped = self.items.on_acknowledged(node, call, running)?;
+            return check_stored(node, "let a relay drop", dropped.into_iter(), running);
         }
         let RelayRequest::Put { sid, mid, blob, .. } = &call.request else {
             return Ok(());
@@ -272,49 +312,23 @@ impl Checks {
         }
     }
 
-    /// A relay hands out items of a box.
-    pub(crate) fn on_items(&mut self, node: usize, relay: RelayKey, rid: Rid, items: &[Item]) {
-        let fetched = self.fetched.entry((node, rid)).or_default();
-        for item in items {
-            let first = fetched
-                .entry(item.sequence)
-                .or_insert_with(|| (relay, item.clone()));
-            // Handed out in two versions: one of them is forged, and acknowledging it says nothing about the other.
-            if first.1.blob != item.blob {
-                first.1.blob.clear();
-            }
-        }
+    /// A relay answers a fetch of a box; the answer may still be lost.
+    pub(crate) fn on_fetch(&mut self, node: usize, call: u64, rid: Rid) {
+        self.items.on_fetch(node, call, rid);
     }
 
-    /// What a relay may delete now must stand in the committed rows.
-    fn check_acknowledged(
+    /// Items arrive at an engine.
+    pub(crate) fn on_items(
         &mut self,
         node: usize,
-        rid: Rid,
-        up_to: u64,
-        sequences: &[u64],
-        running: &Running,
+        relay: RelayKey,
+        call: u64,
+        items: &[Item],
+        running: Option<&Running>,
     ) -> Result<(), String> {
-        let Some(fetched) = self.fetched.get_mut(&(node, rid)) else {
-            return Ok(());
-        };
-        let gone: Vec<u64> = fetched
-            .keys()
-            .copied()
-            .filter(|sequence| *sequence <= up_to || sequences.contains(sequence))
-            .collect();
-        let items: Vec<(RelayKey, Item)> = gone
-            .iter()
-            .filter_map(|sequence| fetched.remove(sequence))
-            .collect();
-        let Some(k_box) = key_of_box(running, rid)? else {
-            return Ok(());
-        };
-        let confirmed = items.into_iter().filter_map(|(relay, item)| {
-            let padded = deposit::open(k_box.expose(), &relay, &item.mid, &item.blob).ok()?;
-            delivery(&Parcel::from_padded(&padded).ok()?)
-        });
-        check_stored(node, confirmed, running)
+        running.map_or(Ok(()), |running| {
+            self.items.on_arrived(node, relay, call, items, running)
+        })
     }
 
     /// Every delivery up to `up_to` must stand in the committed rows now.
@@ -330,7 +344,7 @@ impl Checks {
             let later = arrived.split_off(&(up_to + 1));
             confirmed.extend(std::mem::replace(arrived, later).into_values());
         }
-        check_stored(node, confirmed.into_iter(), running)
+        check_stored(node, "confirmed", confirmed.into_iter(), running)
     }
 
     pub(crate) fn on_connected(&mut self, one: usize, other: usize) {
@@ -353,7 +367,7 @@ impl Checks {
 }
 
 /// The envelope that a parcel delivers, where it carries messages.
-fn delivery(parcel: &Parcel) -> Option<Delivery> {
+pub(crate) fn delivery(parcel: &Parcel) -> Option<Delivery> {
     match &parcel.content {
         ParcelContent::Envelope(envelope) if envelope.kind == EnvelopeKind::Application => {
             Some((envelope.thread, parcel.author, parcel.sequence))
@@ -365,6 +379,7 @@ fn delivery(parcel: &Parcel) -> Option<Delivery> {
 /// I4: whatever is confirmed stands in the committed rows.
 fn check_stored(
     node: usize,
+    verb: &str,
     confirmed: impl Iterator<Item = Delivery>,
     running: &Running,
 ) -> Result<(), String> {
@@ -385,28 +400,11 @@ fn check_stored(
             });
         if !stored {
             return Err(format!(
-                "I4: node {node} confirmed envelope {sequence} and does not have it"
+                "I4: node {node} {verb} envelope {sequence} and does not have it"
             ));
         }
     }
     Ok(())
-}
-
-/// The key of the deposits in one of a node's boxes.
-fn key_of_box(running: &Running, rid: Rid) -> Result<Option<Secret>, String> {
-    let rows = running
-        .core
-        .committed()
-        .scan(Scan::all(Key::of(BOX)))
-        .map_err(|error| error.to_string())?;
-    let boxes = rows
-        .iter()
-        .filter_map(|(_, row)| OwnBox::from_bytes(row.get(1..)?).ok());
-    let mut found = boxes.filter(|own| own.ids.is_some_and(|ids| ids.rid == rid));
-    Ok(found
-        .next()
-        .and_then(|own| own.grant)
-        .map(|grant| grant.k_box))
 }
 
 /// The committed threads of a node, with their numbers.
@@ -423,11 +421,17 @@ fn threads(running: &Running) -> Result<Vec<(u32, Thread)>, String> {
     Ok(rows.iter().filter_map(read).collect())
 }
 
-/// The texts of a thread in the order of places, as (own, sequence, text); gaps as errors.
-pub(crate) fn transcript(
-    running: &Running,
-    thread: u32,
-) -> Result<Vec<(bool, u64, String)>, String> {
+/// A message as a history shows it.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) own: bool,
+    pub(crate) sequence: u64,
+    /// None where it was erased.
+    pub(crate) text: Option<String>,
+}
+
+/// A thread in the order of places; gaps as errors.
+pub(crate) fn transcript(running: &Running, thread: u32) -> Result<Vec<Said>, String> {
     let page = query::history(
         &running.core.committed(),
         thread,
@@ -437,10 +441,18 @@ pub(crate) fn transcript(
     .map_err(|error| error.to_string())?;
     let items = page.ok_or("the thread is gone")?.items;
     let read = |item: HistoryItem| match item {
-        HistoryItem::Message(message) => match message.content {
-            query::ContentView::Text(text) => Ok((message.own, message.place.sequence, text)),
-            other => Err(format!("a message shows {other:?}")),
-        },
+        HistoryItem::Message(message) => {
+            let text = match message.content {
+                ContentView::Text(text) => Some(text),
+                ContentView::Erased => None,
+                other => return Err(format!("a message shows {other:?}")),
+            };
+            Ok(Said {
+                own: message.own,
+                sequence: message.place.sequence,
+                text,
+            })
+        }
         HistoryItem::Gap { from, to, .. } => Err(format!("I5: {from} to {to} are missing")),
     };
     items.into_iter().map(read).collect()

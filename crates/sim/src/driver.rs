@@ -10,6 +10,7 @@ use comptoir_protocol::identity::Endpoint;
 use comptoir_store::Seq;
 
 use crate::node::Running;
+use crate::users::What;
 use crate::world::{Happening, World};
 
 /// What an engine of two people may keep in memory: some hundred KiB; a flood must not move it past this.
@@ -271,8 +272,11 @@ impl World {
         if let Err(violation) = self.nodes[node].user.on_answer(&ask, &answer) {
             self.fail(violation);
         }
-        if answer.is_err() {
-            self.tally.count("command_refused");
+        match (&ask.what, &answer) {
+            (_, Err(_)) => self.tally.count("command_refused"),
+            (What::Amend { text: Some(_), .. }, Ok(_)) => self.tally.count("edited"),
+            (What::Amend { text: None, .. }, Ok(_)) => self.tally.count("erased"),
+            _ => {}
         }
     }
 }

@@ -8,16 +8,20 @@ mod checks;
 mod driver;
 mod faults;
 mod flood;
+mod items;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod node;
 mod relay;
+mod runner;
 mod scenario;
 mod tally;
 mod trace;
 mod users;
 mod world;
 
-pub use comptoir_engine::seam::mutant::Mutant;
 pub use faults::Faults;
+pub use runner::{Seeds, Summary, run_seeds};
 pub use scenario::{Outcome, Scenario, run};
 pub use tally::Tally;
 pub use world::World;

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Runs seeds: `comptoir-sim [--scenario NAME] [--from SEED] [--count N] [--replay] [--mutants]`.
+//! Runs seeds: `comptoir-sim [--scenario NAME] [--from SEED] [--count N] [--jobs N] [--replay] [--mutants]`.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use comptoir_sim::{Mutant, Outcome, Scenario, Tally, run};
+use comptoir_sim::{Scenario, Seeds, Summary, run_seeds};
 
-/// Seeds in which a mistake must show: each is run until one catches it.
-const MUTANT_SEEDS: u64 = 40;
+/// From so many seeds on, a fault that never fired fails the run.
+const SEEDS_FOR_ALL: u64 = 1_000;
 
 struct Arguments {
     scenarios: Vec<Scenario>,
-    from: u64,
-    count: u64,
-    replay: bool,
+    seeds: Seeds,
     mutants: bool,
 }
 
@@ -27,9 +24,14 @@ fn main() -> ExitCode {
         }
     };
     let good = if arguments.mutants {
-        mutants(&arguments)
+        mutants(&arguments.scenarios)
     } else {
-        seeds(&arguments)
+        // Every scenario runs, whatever became of the one before.
+        let mut good = true;
+        for scenario in &arguments.scenarios {
+            good &= seeds(*scenario, arguments.seeds);
+        }
+        good
     };
     if good {
         ExitCode::SUCCESS
@@ -39,119 +41,94 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut parsed = Arguments {
-        scenarios: Scenario::ALL.to_vec(),
+    let mut scenarios = Scenario::ALL.to_vec();
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut seeds = Seeds {
         from: 1,
         count: 20,
+        jobs,
         replay: false,
-        mutants: false,
     };
+    let mut mutants = false;
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let mut value = || given.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--scenario" => {
                 let name = value()?;
-                let found = Scenario::ALL
-                    .into_iter()
-                    .find(|scenario| scenario.name() == name);
-                parsed.scenarios = vec![found.ok_or(format!("no scenario is called {name}"))?];
+                let mut all = Scenario::ALL.into_iter();
+                let found = all.find(|scenario| scenario.name() == name);
+                scenarios = vec![found.ok_or(format!("no scenario is called {name}"))?];
             }
-            "--from" => {
-                parsed.from = value()?
-                    .parse()
-                    .map_err(|_| "--from takes a number".to_owned())?
-            }
-            "--count" => {
-                parsed.count = value()?
-                    .parse()
-                    .map_err(|_| "--count takes a number".to_owned())?
-            }
-            "--replay" => parsed.replay = true,
-            "--mutants" => parsed.mutants = true,
+            "--from" => seeds.from = number(&argument, &value()?)?,
+            "--count" => seeds.count = number(&argument, &value()?)?,
+            "--jobs" => seeds.jobs = number(&argument, &value()?)?,
+            "--replay" => seeds.replay = true,
+            "--mutants" if cfg!(feature = "mutants") => mutants = true,
+            "--mutants" => return Err("built without mistakes: add --features mutants".to_owned()),
             other => return Err(format!("{other} is not known")),
         }
     }
-    Ok(parsed)
+    Ok(Arguments {
+        scenarios,
+        seeds,
+        mutants,
+    })
 }
 
-/// Runs the seeds on all cores; true when none failed and nothing stayed silent over a thousand.
-fn seeds(arguments: &Arguments) -> bool {
-    let mut good = true;
-    for scenario in &arguments.scenarios {
-        let begun = Instant::now();
-        let outcomes = on_all_cores(arguments, |seed| {
-            let outcome = run(*scenario, seed, None);
-            let again = arguments.replay.then(|| run(*scenario, seed, None));
-            (outcome, again)
-        });
-        let mut tally = Tally::default();
-        let (mut failed, mut inputs, mut fewest) = (0, 0, u64::MAX);
-        for (outcome, again) in outcomes {
-            tally.merge(&outcome.tally);
-            inputs += outcome.inputs;
-            fewest = fewest.min(outcome.inputs);
-            let differs = again.is_some_and(|again| again.trace != outcome.trace);
-            if let Some(violation) = outcome
-                .violation
-                .clone()
-                .or(differs.then(|| "two runs of the seed differ".to_owned()))
-            {
-                failed += 1;
-                println!(
-                    "FAILED {} (comptoir-sim --scenario {} --from {} --count 1): {violation}",
-                    outcome.seed,
-                    scenario.name(),
-                    outcome.seed
-                );
-            }
-            if arguments.count == 1 {
-                println!("trace {}", hex(&outcome));
-            }
-        }
-        let silent = if arguments.count >= 1_000 {
-            tally.silent()
-        } else {
-            Vec::new()
-        };
-        good &= failed == 0 && silent.is_empty();
-        let seconds = begun.elapsed().as_secs();
+fn number<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, String> {
+    value
+        .parse()
+        .map_err(|_| format!("{option} takes a number"))
+}
+
+/// Runs the seeds of a scenario; true when none failed and nothing stayed silent over a thousand.
+fn seeds(scenario: Scenario, seeds: Seeds) -> bool {
+    let begun = Instant::now();
+    let Summary {
+        seeds: count,
+        failed,
+        inputs,
+        fewest,
+        tally,
+        trace,
+    } = run_seeds(scenario, seeds);
+    let name = scenario.name();
+    for (seed, violation) in &failed {
         println!(
-            "{}: {} seeds, {failed} failed, {inputs} inputs (at least {fewest}), {seconds} s; {tally}",
-            scenario.name(),
-            arguments.count
+            "FAILED {seed} (comptoir-sim --scenario {name} --from {seed} --count 1): {violation}"
         );
-        if !silent.is_empty() {
-            println!("{}: never fired: {}", scenario.name(), silent.join(", "));
-        }
     }
-    good
+    if count == 1 {
+        let trace: String = trace.iter().map(|byte| format!("{byte:02x}")).collect();
+        println!("trace {trace}");
+    }
+    println!(
+        "{name}: {count} seeds, {} failed, {inputs} inputs (at least {}), {} s; {tally}",
+        failed.len(),
+        fewest.unwrap_or(0),
+        begun.elapsed().as_secs()
+    );
+    let silent = tally.silent();
+    if count >= SEEDS_FOR_ALL && !silent.is_empty() {
+        println!("{name}: never fired: {}", silent.join(", "));
+        return false;
+    }
+    failed.is_empty()
 }
 
 /// Every mistake must be caught by some seed of some scenario.
-fn mutants(arguments: &Arguments) -> bool {
+#[cfg(feature = "mutants")]
+fn mutants(scenarios: &[Scenario]) -> bool {
     let mut caught_all = true;
-    for mutant in Mutant::ALL {
-        let tries = arguments
-            .scenarios
-            .iter()
-            .flat_map(|scenario| (1..=MUTANT_SEEDS).map(move |seed| (*scenario, seed)));
-        // Scenarios in turn: a mistake that one kind of world never meets shows soon in another.
-        let mut tries: Vec<(Scenario, u64)> = tries.collect();
-        tries.sort_by_key(|(scenario, seed)| (*seed, *scenario));
-        let caught = tries.into_iter().find_map(|(scenario, seed)| {
-            let outcome = run(scenario, seed, Some(mutant));
-            outcome
-                .violation
-                .map(|violation| (scenario, seed, violation))
-        });
-        match caught {
-            Some((scenario, seed, violation)) => {
-                println!(
-                    "caught {mutant:?} in {} seed {seed}: {violation}",
-                    scenario.name()
-                );
-            }
+    for mutant in comptoir_sim::mutants::Mutant::ALL {
+        match comptoir_sim::mutants::catch(mutant, scenarios) {
+            Some(outcome) => println!(
+                "caught {mutant:?} in {} seed {}: {}",
+                outcome.scenario.name(),
+                outcome.seed,
+                outcome.violation.unwrap_or_default()
+            ),
             None => {
                 caught_all = false;
                 println!("NOT CAUGHT {mutant:?}");
@@ -161,39 +138,7 @@ fn mutants(arguments: &Arguments) -> bool {
     caught_all
 }
 
-fn on_all_cores<T: Send>(arguments: &Arguments, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
-    let next = AtomicU64::new(arguments.from);
-    let end = arguments.from + arguments.count;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut done: Vec<(u64, T)> = std::thread::scope(|scope| {
-        let worker = || {
-            let mut done = Vec::new();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= end {
-                    return done;
-                }
-                done.push((seed, work(seed)));
-            }
-        };
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| {
-                worker
-                    .join()
-                    .expect("a run reports what is wrong, it does not panic")
-            })
-            .collect()
-    });
-    done.sort_by_key(|(seed, _)| *seed);
-    done.into_iter().map(|(_, outcome)| outcome).collect()
-}
-
-fn hex(outcome: &Outcome) -> String {
-    outcome
-        .trace
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+#[cfg(not(feature = "mutants"))]
+fn mutants(_: &[Scenario]) -> bool {
+    false
 }

@@ -20,6 +20,7 @@ use crate::tally::Tally;
 pub(crate) struct Relay {
     disk: Disk,
     key: [u8; 32],
+    public: RelayKey,
     mailbox: Option<KvMailbox>,
     pub(crate) evil: bool,
     pub(crate) forgetful: bool,
@@ -49,6 +50,7 @@ impl Relay {
         let mut relay = Self {
             disk: Disk::new(),
             key,
+            public: RelayKey(SigningKey::from_bytes(&key).verifying_key().to_bytes()),
             mailbox: None,
             evil: false,
             forgetful: false,
@@ -63,7 +65,7 @@ impl Relay {
     }
 
     pub(crate) fn key(&self) -> RelayKey {
-        RelayKey(SigningKey::from_bytes(&self.key).verifying_key().to_bytes())
+        self.public
     }
 
     pub(crate) fn descriptor(&self) -> RelayDescriptor {

@@ -3,11 +3,10 @@
 
 use comptoir_crypto::Phrase;
 use comptoir_engine::rows::key;
-use comptoir_engine::seam::mutant::Mutant;
 use comptoir_engine::{Command, CommandId, Config, Engine, Input, Scan, View, ViewError};
 use rand_core::Rng as _;
 
-use crate::checks::transcript;
+use crate::checks::{Said, transcript};
 use crate::faults::Faults;
 use crate::tally::Tally;
 use crate::users::{Act, What};
@@ -20,8 +19,14 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 /// A run goes on at least until its engines have had so many inputs.
 const INPUTS_MIN: u64 = 300;
 
+/// One kind of fault is met in a round; it takes some for all of them to meet.
+const ROUNDS_MIN: u64 = 3;
+
 /// After the last fault everything must be delivered within this: two of the longest pauses between tries, and some.
 const HEALING_MS: u64 = 5 * HOUR_MS;
+
+/// Below are the engine's spaces, from here on the store's own.
+const ENGINE_SPACES: u8 = 0xe0;
 
 /// A kind of world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,18 +180,36 @@ pub struct Outcome {
     pub violation: Option<String>,
 }
 
-/// Runs one seed of a scenario, with a mistake in the engine if one is asked for.
-pub fn run(scenario: Scenario, seed: u64, mutant: Option<Mutant>) -> Outcome {
-    let config = Config {
-        mutant,
-        ..Config::default()
-    };
-    let mut world = World::new(seed, 2, scenario.relays(), &config);
-    for what in scenario.expected() {
+impl Outcome {
+    /// A run that never came to its end.
+    pub(crate) fn panicked(scenario: Scenario, seed: u64) -> Self {
+        Self {
+            scenario,
+            seed,
+            inputs: 0,
+            tally: Tally::default(),
+            trace: [0; 32],
+            violation: Some("it panicked".to_owned()),
+        }
+    }
+}
+
+/// Runs one seed of a scenario.
+pub fn run(scenario: Scenario, seed: u64) -> Outcome {
+    run_with(scenario, seed, &Config::default())
+}
+
+/// Runs one seed with engines that are told what to do.
+pub(crate) fn run_with(scenario: Scenario, seed: u64, config: &Config) -> Outcome {
+    let mut world = World::new(seed, 2, scenario.relays(), config);
+    for what in scenario.expected().iter().chain(&["edited", "erased"]) {
         world.tally.add(what, 0);
     }
     if scenario == Scenario::OneEvilRelay {
         world.relays[0].evil = true;
+    }
+    if scenario == Scenario::Sleep3Days {
+        world.relay_sweep_ms = MINUTE_MS;
     }
     for relay in &mut world.relays {
         relay.forgetful = scenario == Scenario::AmnesiacRelay;
@@ -221,13 +244,7 @@ fn play(world: &mut World, scenario: Scenario) -> Result<(), String> {
     meet(world)?;
     world.faults = scenario.faults();
     let mut rounds = 0;
-    // Three days asleep are a story by themselves; of the others it takes some for everything to meet.
-    let rounds_min = if scenario == Scenario::Sleep3Days {
-        1
-    } else {
-        3
-    };
-    while world.inputs < INPUTS_MIN || rounds < rounds_min {
+    while world.inputs < INPUTS_MIN || rounds < ROUNDS_MIN {
         round(world, scenario);
         rounds += 1;
         if let Some(violation) = world.violation() {
@@ -236,6 +253,7 @@ fn play(world: &mut World, scenario: Scenario) -> Result<(), String> {
     }
     heal(world)?;
     agree(world)?;
+    forgets_what_was_erased(world)?;
     refuses_what_it_cannot_read(world)
 }
 
@@ -286,14 +304,8 @@ fn round(world: &mut World, scenario: Scenario) {
             // Some write in bursts: several steps then wait for one commit, and fall with it.
             let burst = if world.below(4) == 0 { 8 } else { 1 };
             for _ in 0..burst {
-                let what = wish(world, node);
-                world.later(
-                    at,
-                    Happening::Act {
-                        node,
-                        act: Act::Ask(what),
-                    },
-                );
+                let act = wish(world, node);
+                world.later(at, Happening::Act { node, act });
             }
         }
         let at = world.below(length_ms);
@@ -349,10 +361,16 @@ fn round(world: &mut World, scenario: Scenario) {
     pass(world, length_ms);
 }
 
-fn wish(world: &mut World, node: usize) -> What {
-    match world.below(10) {
-        0 => What::Read,
-        1 => What::Rename,
+fn wish(world: &mut World, node: usize) -> Act {
+    match world.below(14) {
+        0 => Act::Ask(What::Read),
+        1 => Act::Ask(What::Rename),
+        chosen @ 2..=4 => {
+            let number = world.next_text();
+            let text = (chosen < 4).then(|| format!("<{number} from {node}, edited>"));
+            let pick = world.below(u64::MAX);
+            Act::Amend { pick, text }
+        }
         _ => {
             let count = if world.below(5) == 0 {
                 1 + world.below(64)
@@ -360,11 +378,8 @@ fn wish(world: &mut World, node: usize) -> What {
                 1 + world.below(3)
             };
             let number = world.next_text();
-            What::Send(
-                (0..count)
-                    .map(|i| format!("{number}.{i} from {node}"))
-                    .collect(),
-            )
+            let texts = (0..count).map(|i| format!("<{number}.{i} from {node}>"));
+            Act::Ask(What::Send(texts.collect()))
         }
     }
 }
@@ -401,26 +416,24 @@ fn has_all(world: &World, node: usize) -> bool {
     let Ok(said) = transcript(running, thread) else {
         return false;
     };
-    let theirs = said.iter().filter(|(own, _, _)| !own).count();
-    theirs >= world.nodes[1 - node].user.sent.len()
+    let theirs = said.iter().filter(|said| !said.own);
+    let shown: Vec<_> = theirs
+        .map(|said| (said.sequence, said.text.as_deref()))
+        .collect();
+    shown == world.nodes[1 - node].user.shows()
 }
 
-/// Both have the same transcript, each promised message once, in its author's order.
+/// Both have the same transcript: each promised message once, as it was last amended, in its author's order.
 fn agree(world: &World) -> Result<(), String> {
     let read = |node: usize| {
         let running = world.nodes[node].running.as_ref().ok_or("a node is down")?;
         transcript(running, world.thread_of(node).ok_or("a thread is gone")?)
     };
     let (ours, theirs) = (read(0)?, read(1)?);
-    let as_seen_by_0: Vec<(bool, u64, &String)> = ours
-        .iter()
-        .map(|(own, sequence, text)| (*own, *sequence, text))
-        .collect();
-    let as_seen_by_1: Vec<(bool, u64, &String)> = theirs
-        .iter()
-        .map(|(own, sequence, text)| (!own, *sequence, text))
-        .collect();
-    if as_seen_by_0 != as_seen_by_1 {
+    let same = |(one, other): (&Said, &Said)| {
+        one.own != other.own && one.sequence == other.sequence && one.text == other.text
+    };
+    if ours.len() != theirs.len() || !ours.iter().zip(&theirs).all(same) {
         return Err(format!(
             "I10: the two transcripts differ: {} and {} messages",
             ours.len(),
@@ -428,23 +441,44 @@ fn agree(world: &World) -> Result<(), String> {
         ));
     }
     for (node, said) in [(0, &ours), (1, &theirs)] {
-        let own: Vec<(u64, &String)> = said
-            .iter()
-            .filter(|(own, _, _)| *own)
-            .map(|(_, sequence, text)| (*sequence, text))
+        let own = said.iter().filter(|said| said.own);
+        let own: Vec<_> = own
+            .map(|said| (said.sequence, said.text.as_deref()))
             .collect();
-        let promised: Vec<(u64, &String)> = world.nodes[node]
-            .user
-            .sent
-            .iter()
-            .map(|(sequence, text)| (*sequence, text))
-            .collect();
+        let promised = world.nodes[node].user.shows();
         if own != promised {
             return Err(format!(
                 "I1: node {node} was promised {} messages and has {}",
                 promised.len(),
                 own.len()
             ));
+        }
+    }
+    Ok(())
+}
+
+/// What its author erased stands in no row of either node any more.
+fn forgets_what_was_erased(world: &World) -> Result<(), String> {
+    let erased: Vec<&str> = world
+        .nodes
+        .iter()
+        .flat_map(|node| node.user.erased_texts())
+        .collect();
+    for (number, node) in world.nodes.iter().enumerate() {
+        let Some(running) = node.running.as_ref().filter(|_| !erased.is_empty()) else {
+            continue;
+        };
+        let view = running.core.committed();
+        let rows = (0..ENGINE_SPACES).map(|space| view.scan(Scan::all(vec![space])));
+        let rows: Result<Vec<_>, _> = rows.collect();
+        for (key, row) in rows.map_err(|error| error.to_string())?.concat() {
+            let holds = |text: &&&str| row.windows(text.len()).any(|part| part == text.as_bytes());
+            if let Some(text) = erased.iter().find(holds) {
+                return Err(format!(
+                    "an erased text stays at node {number}: {text} in a row of space {:#04x}",
+                    key.first().copied().unwrap_or(0)
+                ));
+            }
         }
     }
     Ok(())

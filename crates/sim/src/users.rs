@@ -6,21 +6,24 @@ use std::collections::BTreeMap;
 use comptoir_engine::query::{self, ContactView};
 use comptoir_engine::rows::contact::Decision;
 use comptoir_engine::{
-    Answer, Command, CommandId, Idempotency, Input, NewMessage, Phrase, Refusal, Setting,
+    Answer, Command, CommandId, Idempotency, Input, MessageAt, NewMessage, Phrase, Refusal, Setting,
 };
 use comptoir_protocol::body::Body;
-use comptoir_protocol::id::Lane;
+use comptoir_protocol::id::{DeviceId, Lane};
 
 use crate::world::{Happening, World};
 
 /// The first persona's number.
 const MAIN: u16 = comptoir_engine::MAIN;
 
+/// Own messages of which one is amended: few, so that several amendments meet at one message.
+const AMENDED_AMONG: usize = 8;
+
 /// Something a user wants, by a number of its own: asked twice, it must happen once.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     number: u64,
-    what: What,
+    pub(crate) what: What,
 }
 
 /// What a user wants.
@@ -32,6 +35,11 @@ pub(crate) enum What {
     Add(String),
     Accept(u32),
     Send(Vec<String>),
+    /// Another text for an own message; none erases it.
+    Amend {
+        sequence: u64,
+        text: Option<String>,
+    },
     Read,
     Rename,
 }
@@ -40,11 +48,22 @@ pub(crate) enum What {
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Ask(What),
+    /// Edits or erases one of the newest own messages.
+    Amend {
+        pick: u64,
+        text: Option<String>,
+    },
     Kill,
-    Sleep { for_ms: u64 },
+    Sleep {
+        for_ms: u64,
+    },
     Awake,
-    JumpClock { to_ms: i64 },
-    Flood { victim: usize },
+    JumpClock {
+        to_ms: i64,
+    },
+    Flood {
+        victim: usize,
+    },
     Break,
 }
 
@@ -57,6 +76,8 @@ pub(crate) struct User {
     todo: BTreeMap<u64, Ask>,
     /// What the node promised to have stored: sequence → text.
     pub(crate) sent: BTreeMap<u64, String>,
+    /// What the node promised to have changed: sequence → number of the ask → text; none erases.
+    amended: BTreeMap<u64, BTreeMap<u64, Option<String>>>,
     pub(crate) link: Option<String>,
     pub(crate) answered: u64,
 }
@@ -93,10 +114,43 @@ impl User {
             (What::Send(texts), Ok(Answer::Sent { from, to, .. })) => {
                 return self.promised(texts, *from, *to);
             }
+            (What::Amend { sequence, text }, Ok(_)) => {
+                let amended = self.amended.entry(*sequence).or_default();
+                amended.insert(ask.number, text.clone());
+            }
             (What::Send(_), Err(refusal)) => return Err(format!("a send was refused: {refusal}")),
             _ => {}
         }
         Ok(())
+    }
+
+    /// What both sides must show in the end: an erasure stands over every edit, among edits the last.
+    pub(crate) fn shows(&self) -> Vec<(u64, Option<&str>)> {
+        let shown = |(sequence, text)| {
+            let amended: Option<&BTreeMap<u64, Option<String>>> = self.amended.get(sequence);
+            let erased = amended.is_some_and(|amended| amended.values().any(Option::is_none));
+            let last = amended.and_then(|amended| amended.values().next_back()?.as_deref());
+            let text: &String = text;
+            (*sequence, (!erased).then_some(last.unwrap_or(text)))
+        };
+        self.sent.iter().map(shown).collect()
+    }
+
+    /// Every text of messages that were erased.
+    pub(crate) fn erased_texts(&self) -> Vec<&str> {
+        let erased = self
+            .amended
+            .iter()
+            .filter(|(_, amended)| amended.values().any(Option::is_none));
+        let texts = erased.flat_map(|(sequence, amended)| {
+            let edits = amended.values().filter_map(Option::as_deref);
+            self.sent
+                .get(sequence)
+                .map(String::as_str)
+                .into_iter()
+                .chain(edits)
+        });
+        texts.collect()
     }
 
     fn promised(&mut self, texts: &[String], from: u64, to: u64) -> Result<(), String> {
@@ -172,6 +226,25 @@ impl User {
                     },
                 )
             }
+            What::Amend { sequence, text } => {
+                let message = MessageAt {
+                    thread: thread()?,
+                    author: world.device_of(self.number)?,
+                    lane: Lane::Service,
+                    sequence: *sequence,
+                };
+                let command = match text {
+                    Some(text) => Command::Edit {
+                        message,
+                        text: text.clone(),
+                    },
+                    None => Command::Erase {
+                        message,
+                        only_here: false,
+                    },
+                };
+                (MAIN, command)
+            }
             What::Read => (
                 MAIN,
                 Command::MarkRead {
@@ -240,6 +313,15 @@ impl World {
     pub(crate) fn on_act(&mut self, node: usize, act: Act) {
         match act {
             Act::Ask(what) => self.wants(node, what),
+            Act::Amend { pick, text } => {
+                let sent = &self.nodes[node].user.sent;
+                let newest = sent.keys().rev().take(AMENDED_AMONG);
+                let newest: Vec<u64> = newest.copied().collect();
+                let at = usize::try_from(pick).unwrap_or(0) % newest.len().max(1);
+                if let Some(sequence) = newest.get(at).copied() {
+                    self.wants(node, What::Amend { sequence, text });
+                }
+            }
             Act::Kill => self.kill(node),
             Act::Sleep { for_ms } => {
                 self.tally.count("slept");
@@ -288,6 +370,12 @@ impl World {
             .ok()?
             .into_iter()
             .next()
+    }
+
+    fn device_of(&self, node: usize) -> Option<DeviceId> {
+        let running = self.nodes[node].running.as_ref()?;
+        let personas = query::personas(&running.core.committed()).ok()?;
+        personas.first().map(|persona| persona.device)
     }
 
     pub(crate) fn thread_of(&self, node: usize) -> Option<u32> {

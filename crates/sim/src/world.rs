@@ -22,6 +22,8 @@ const RELAY_SILENCE_MS: u64 = 15_000;
 /// After a link broke, the next is opened within this time.
 const RELAY_PAUSE_MS_MIN: u64 = 125;
 const RELAY_PAUSE_MS_MAX: u64 = 8_000;
+/// A relay looks after its boxes so often, as the real one does.
+const RELAY_SWEEP_MS: u64 = 10_000;
 /// A dead node or relay is started again within this time.
 const DEATH_MS_MAX: u64 = 60_000;
 
@@ -43,6 +45,8 @@ pub struct World {
     pub(crate) checks: Checks,
     /// Inputs given to engines.
     pub inputs: u64,
+    /// The pause between two sweeps of a relay.
+    pub(crate) relay_sweep_ms: u64,
 }
 
 /// A connection between two nodes.
@@ -131,9 +135,10 @@ impl World {
             trace: Trace::default(),
             checks: Checks::default(),
             inputs: 0,
+            relay_sweep_ms: RELAY_SWEEP_MS,
         };
         for relay in 0..world.relays.len() {
-            world.later(10_000, Happening::RelaySweep { relay });
+            world.later(RELAY_SWEEP_MS, Happening::RelaySweep { relay });
         }
         for node in 0..world.nodes.len() {
             world.start(node);
@@ -193,7 +198,7 @@ impl World {
             Happening::RelaySweep { relay } => {
                 let now = self.relay_time();
                 self.relays[relay].sweep(now);
-                self.later(10_000, Happening::RelaySweep { relay });
+                self.later(self.relay_sweep_ms, Happening::RelaySweep { relay });
             }
             Happening::Dialled { from, life, peer } => self.on_dialled(from, life, peer),
             Happening::Frame {
@@ -219,17 +224,8 @@ impl World {
             } => {
                 if self.nodes[node].life == life {
                     let alive = session.is_some() && session == self.session(node, relay);
-                    let answer = answer
-                        .filter(|_| alive)
-                        .map(|answer| *answer)
-                        .ok_or(Unreachable);
-                    self.give(
-                        node,
-                        Input::Relay {
-                            relay,
-                            news: RelayNews::Answer { call, answer },
-                        },
-                    );
+                    let answer = answer.filter(|_| alive).map(|answer| *answer);
+                    self.on_relay_answer(node, relay, call, answer.ok_or(Unreachable));
                 }
             }
             Happening::Push {
@@ -460,10 +456,8 @@ impl World {
         };
         let now = self.relay_time();
         let (said, pushes) = self.relays[at].serve(node, &signed, now, &mut self.tally);
-        if let (RelayRequest::Fetch { rid, .. }, RelayAnswer::Items { items, .. }) =
-            (&call.request, &said)
-        {
-            self.checks.on_items(node, key, *rid, items);
+        if let RelayRequest::Fetch { rid, .. } = &call.request {
+            self.checks.on_fetch(node, call.call, *rid);
         }
         self.push(at, &pushes);
         if lost {
@@ -474,6 +468,25 @@ impl World {
         if self.chance(self.faults.relay_kills) {
             self.kill_relay(at);
         }
+    }
+
+    fn on_relay_answer(
+        &mut self,
+        node: usize,
+        relay: RelayKey,
+        call: u64,
+        answer: Result<RelayAnswer, Unreachable>,
+    ) {
+        if let Ok(RelayAnswer::Items { items, .. }) = &answer
+            && !self.nodes[node].asleep
+        {
+            let running = self.nodes[node].running.as_ref();
+            if let Err(error) = self.checks.on_items(node, relay, call, items, running) {
+                return self.fail(error);
+            }
+        }
+        let news = RelayNews::Answer { call, answer };
+        self.give(node, Input::Relay { relay, news });
     }
 
     fn open_session(&mut self, node: usize, at: usize) {

@@ -28,6 +28,8 @@ pub(crate) enum Suite {
     Unit(Vec<String>),
     /// One test binary of `tests/`, or of the simulator.
     Target(String),
+    /// A test binary of the simulator that needs features which no program of ours is built with.
+    Featured(String, Vec<String>),
     Doc,
     Examples(Vec<String>),
     Demo,
@@ -37,7 +39,7 @@ impl Suite {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Unit(_) => "unit",
-            Self::Target(name) => name,
+            Self::Target(name) | Self::Featured(name, _) => name,
             Self::Doc => "doc",
             Self::Examples(_) => "examples",
             Self::Demo => "demo",
@@ -60,6 +62,12 @@ impl Suite {
                 if std::env::var_os("COMPTOIR_FUZZ_SECONDS").is_none() {
                     command.env("COMPTOIR_FUZZ_SECONDS", FUZZ_SECONDS);
                 }
+                steps.run(name, binaries.tell(&mut command))?;
+            }
+            Self::Featured(name, features) => {
+                let features = features.join(",");
+                let mut command = cargo("test");
+                command.args(["--workspace", "--features", &features, "--test", name]);
                 steps.run(name, binaries.tell(&mut command))?;
             }
             Self::Doc => {
@@ -127,10 +135,17 @@ pub(crate) fn all(metadata: &Metadata) -> Vec<Suite> {
     let mut own = BTreeSet::new();
     let mut named = BTreeSet::new();
     let mut examples = BTreeSet::new();
+    let mut featured = Vec::new();
     for package in metadata.workspace_packages() {
         for target in &package.targets {
             let is = |kind: &TargetKind| target.kind.contains(kind);
             let name = target.name.clone();
+            if is(&TargetKind::Test) && !target.required_features.is_empty() {
+                let of_package = |feature| format!("{}/{feature}", package.name);
+                let features = target.required_features.iter().map(of_package).collect();
+                featured.push(Suite::Featured(name, features));
+                continue;
+            }
             let set = match package.name.as_str() {
                 TESTS | SIM if is(&TargetKind::Test) => &mut named,
                 EXAMPLES if is(&TargetKind::Bin) || is(&TargetKind::Example) => &mut examples,
@@ -142,6 +157,7 @@ pub(crate) fn all(metadata: &Metadata) -> Vec<Suite> {
     }
     let mut suites = vec![Suite::Unit(own.into_iter().collect()), Suite::Doc];
     suites.extend(named.into_iter().map(Suite::Target));
+    suites.extend(featured);
     suites.push(Suite::Examples(examples.into_iter().collect()));
     suites.push(Suite::Demo);
     suites
@@ -233,7 +249,7 @@ mod tests {
             {
                 let found = all.iter().any(|suite| match suite {
                     Suite::Unit(names) => names.contains(&target.name),
-                    Suite::Target(name) => *name == target.name,
+                    Suite::Target(name) | Suite::Featured(name, _) => *name == target.name,
                     _ => false,
                 });
                 assert!(found, "{} of {}", target.name, package.name);

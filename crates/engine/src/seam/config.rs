@@ -66,7 +66,7 @@ impl Default for Config {
 macro_rules! mutant {
     ($config:expr, $mutant:ident) => {{
         #[cfg(feature = "mutants")]
-        let made = $config.mutant == Some(crate::seam::mutant::Mutant::$mutant);
+        let made = crate::seam::mutant::Mutant::$mutant.is_made($config.mutant);
         #[cfg(not(feature = "mutants"))]
         let _ = &$config;
         #[cfg(not(feature = "mutants"))]

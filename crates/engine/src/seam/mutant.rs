@@ -2,6 +2,9 @@
 //! Mutants: mistakes made on purpose, in the build of the simulator only. Each breaks one invariant, and the simulator
 //! must see it; a simulator that passes a mutant proves nothing.
 
+/// Stands in every program whose engine can be told to make a mistake, so that whoever has the program can see it.
+pub const MARK: &str = "comptoir: the engine of this program can be told to make mistakes";
+
 /// A mistake in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
@@ -13,8 +16,14 @@ pub enum Mutant {
     ForgetsSendRatchet,
     /// I4: an envelope that waits for others is confirmed before it is stored.
     ConfirmsUnstored,
+    /// I4: an item of a relay that waits for others is let go there before it is stored.
+    DropsFetched,
     /// I5: a hole among the messages of an author is not told.
     HidesGaps,
+    /// An erasure by its author leaves the message of another as it is.
+    KeepsErased,
+    /// Among edits the one that came last stands, not the one said last.
+    EditsByArrival,
     /// I8: an event's number is used without its row.
     LosesEventRows,
     /// I9: envelopes out of order are kept without a bound.
@@ -25,14 +34,23 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::AnswersWithoutRow,
         Self::TellsTwice,
         Self::ForgetsSendRatchet,
         Self::ConfirmsUnstored,
+        Self::DropsFetched,
         Self::HidesGaps,
+        Self::KeepsErased,
+        Self::EditsByArrival,
         Self::LosesEventRows,
         Self::HoldsWithoutBound,
         Self::PassesOverDamage,
     ];
+
+    /// Whether this is the mistake to be made.
+    pub(crate) fn is_made(self, asked: Option<Self>) -> bool {
+        // A compiler that leaves out the mark would leave it out of programs that can make mistakes.
+        !std::hint::black_box(MARK).is_empty() && asked == Some(self)
+    }
 }
