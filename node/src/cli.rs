@@ -5,6 +5,7 @@ mod amend;
 mod args;
 mod connect;
 mod failure;
+mod held_back;
 mod init;
 mod logs;
 mod node;
@@ -88,8 +89,9 @@ fn dispatch(arguments: Arguments, output: Output) -> Result<(), Failure> {
                     mebibytes,
                     boxes,
                     days,
+                    guests,
                 },
-        } => relays::ticket(output, &home, mebibytes, boxes, days),
+        } => relays::ticket(output, &home, mebibytes, boxes, days, guests),
         Command::Store {
             action: StoreAction::Convert { to, unlock },
         } => store::convert(output, &home, to, &unlock),
@@ -137,6 +139,7 @@ async fn with_daemon(connection: &Connection, command: Command) -> Result<(), Fa
             only_here,
         } => amend::erase(connection, &who, &message, only_here).await,
         Command::Threads => talk::threads(connection).await,
+        Command::HeldBack { who, show } => held_back::run(connection, who.as_deref(), &show).await,
         Command::DeleteThread { who, yes } => talk::delete(connection, &who, yes).await,
         Command::Watch { after } => watch::events(connection, after).await,
         Command::Relay { action } => relays::with_daemon(connection, action).await,

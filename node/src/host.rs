@@ -5,6 +5,7 @@ mod contacts;
 mod doctor;
 mod errors;
 mod events;
+mod held_back;
 mod ids;
 mod messages;
 mod node;

@@ -3,7 +3,7 @@
 
 mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -98,11 +98,15 @@ pub(crate) struct Shared {
     subscribers: Mutex<Subscribers>,
 }
 
+/// Boxes one stream is told of: 64 pages of 256, for ten thousand contacts and their promotions.
+// Full: a further page is refused; those boxes are looked into now and then all the same.
+const SUBSCRIBED_PER_STREAM_MAX: usize = 64 * 256;
+
 /// Who is told of news in a box.
 #[derive(Default)]
 struct Subscribers {
     by_box: BTreeMap<Rid, BTreeMap<u64, FrameSender>>,
-    by_stream: BTreeMap<u64, Vec<Rid>>,
+    by_stream: BTreeMap<u64, BTreeSet<Rid>>,
     /// Fetches that wait for a box.
     waiting: BTreeMap<Rid, Vec<Arc<Notify>>>,
 }
@@ -201,6 +205,7 @@ pub(crate) fn ticket_link(
     mebibytes: u64,
     boxes: u32,
     days: u32,
+    guests: u32,
 ) -> Result<String, RelayError> {
     let path = link_file(home);
     let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
@@ -223,6 +228,7 @@ pub(crate) fn ticket_link(
         bytes: mebibytes << 20,
         boxes,
         not_after_ms,
+        guests,
     };
     link.ticket = Some(issue_ticket(
         &key,
@@ -308,18 +314,23 @@ impl Shared {
         }
     }
 
-    /// Replaces a stream's subscription.
-    pub(crate) fn subscribe(&self, stream: u64, rids: Vec<Rid>, sender: &FrameSender) {
+    /// Adds to a stream's subscription; false, and nothing added, when that would be more than one stream may have.
+    pub(crate) fn subscribe(&self, stream: u64, rids: &[Rid], sender: &FrameSender) -> bool {
         let mut subscribers = self.subscribers();
-        subscribers.forget(stream);
-        for rid in &rids {
+        let known = subscribers.by_stream.entry(stream).or_default();
+        let fresh = rids.iter().filter(|rid| !known.contains(rid)).count();
+        if known.len() + fresh > SUBSCRIBED_PER_STREAM_MAX {
+            return false;
+        }
+        known.extend(rids);
+        for rid in rids {
             subscribers
                 .by_box
                 .entry(*rid)
                 .or_default()
                 .insert(stream, sender.clone());
         }
-        subscribers.by_stream.insert(stream, rids);
+        true
     }
 
     /// A stream ended.

@@ -14,10 +14,10 @@ use tokio::sync::watch;
 pub use self::error::{HostError, Refusal};
 use crate::auth::TokenRecord;
 use crate::dto::{
-    Account, AccountChange, Contact, ContactChange, ContactQuery, Decline, Doctor, Event, Invite,
-    List, LogLine, Message, MessageEdit, MessagePage, MessagesFrom, NewContact, NewInvite,
-    NewMessage, NewPersona, NewRelay, NewTicket, NodeStatus, Outbox, OwnRelay, PageQuery, Persona,
-    Relay, RelayMove, Request, Setting, Thread, Ticket, Verification,
+    Account, AccountChange, Contact, ContactChange, ContactQuery, Decline, Doctor, Event, HeldBack,
+    HeldBackQuery, Invite, List, LogLine, Message, MessageEdit, MessagePage, MessagesFrom,
+    NewContact, NewInvite, NewMessage, NewPersona, NewRelay, NewTicket, NodeStatus, Outbox,
+    OwnRelay, PageQuery, Persona, Relay, RelayMove, Request, Setting, Thread, Ticket, Verification,
 };
 use crate::id::{ContactId, MessageId, PersonaName, RelayId, RequestId, ThreadId, TokenId};
 use crate::time::Timestamp;
@@ -200,6 +200,16 @@ pub trait ThreadHost: Send + Sync {
         up_to: MessageId,
         once: Option<Idempotency>,
     ) -> Answer<'_, Written<Thread>>;
+    /// Lists what is held back, the newest first.
+    fn held_back(&self, persona: PersonaName, query: HeldBackQuery) -> Answer<'_, List<HeldBack>>;
+    /// Shows a message that is held back. [`HostError::NotFound`] when it is not.
+    fn show_held_back(
+        &self,
+        persona: PersonaName,
+        thread: ThreadId,
+        message: MessageId,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Message>>;
     /// Sums up what waits to go out.
     fn outbox(&self, persona: PersonaName) -> Answer<'_, Outbox>;
 }

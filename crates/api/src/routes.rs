@@ -4,6 +4,7 @@
 mod contacts;
 mod events;
 mod health;
+mod held_back;
 mod node;
 mod personas;
 mod relays;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> (Router<Api>, Value) {
         .merge(contacts::routes())
         .merge(requests::routes())
         .merge(threads::routes())
+        .merge(held_back::routes())
         .merge(events::routes())
         .merge(node::routes())
         .merge(relays::routes())

@@ -189,6 +189,7 @@ impl Turn<'_> {
             }
         }
         loaded.thread.unread = 0;
+        self.forget_held_back(&mut loaded)?;
         loaded.dirty = true;
         let (id, arrival) = (loaded.thread.id, loaded.thread.arrival_next);
         self.put_thread(loaded);

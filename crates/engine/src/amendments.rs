@@ -158,7 +158,7 @@ impl Turn<'_> {
         if item.kind == 0 && (text.is_some() || item.amended.is_some()) {
             return Ok(Err(Refusal::Erased));
         }
-        if let Some(refusal) = self.may_not_send(loaded, contact)? {
+        if let Some(refusal) = self.may_not_send(loaded, contact, at.lane)? {
             return Ok(Err(refusal));
         }
         let message = match amending(loaded, at, &item, text.as_deref()) {

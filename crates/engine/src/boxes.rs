@@ -9,6 +9,7 @@ use comptoir_protocol::limits::DEPOSIT_BYTES_MAX;
 use comptoir_protocol::secret::Secret;
 
 use crate::memory::{BoxLink, Call};
+use crate::rows::contact::Contact;
 use crate::rows::key::{self, Key, u32_at};
 use crate::rows::reach::{BoxIds, BoxStage, Granted, OwnBox, Purpose, Relay};
 use crate::seam::error::EngineError;
@@ -47,17 +48,53 @@ impl Turn<'_> {
         self.make_box(persona, relay, Purpose::Boot, owner)
     }
 
-    /// Begins a box for a contact.
-    pub(crate) fn make_contact_box(&mut self, contact: u32, relay: u32) -> Result<(), EngineError> {
-        let mut row = self.contact(contact)?;
+    /// Begins the boxes of a contact at a relay that are missing there: one for each lane it may write in.
+    pub(crate) fn make_contact_boxes(
+        &mut self,
+        contact: u32,
+        relay: u32,
+    ) -> Result<(), EngineError> {
+        let row = self.contact(contact)?;
         if row.blocked {
             return Ok(());
         }
+        let promotions = row.promotions_at(self.now.wall_ms).is_some();
+        for lane in [Lane::Service, Lane::Promotion] {
+            let may_write = lane == Lane::Service || promotions;
+            if may_write && !self.has_contact_box(&row, relay, lane)? {
+                self.make_contact_box(contact, relay, lane)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_contact_box(
+        &self,
+        contact: &Contact,
+        relay: u32,
+        lane: Lane,
+    ) -> Result<bool, EngineError> {
+        for own_box in &contact.boxes {
+            if let Some(row) = self.box_row(*own_box)?
+                && row.relay == relay
+                && row.lane() == lane
+                && !matches!(row.stage, BoxStage::Revoking | BoxStage::Deleting)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn make_contact_box(
+        &mut self,
+        contact: u32,
+        relay: u32,
+        lane: Lane,
+    ) -> Result<(), EngineError> {
+        let mut row = self.contact(contact)?;
         let owner = Secret::new(self.random());
-        let purpose = Purpose::Contact {
-            contact,
-            lane: Lane::Service,
-        };
+        let purpose = Purpose::Contact { contact, lane };
         let own_box = self.make_box(row.persona, relay, purpose, owner)?;
         row.boxes.push(own_box);
         self.put_contact(contact, &row);
@@ -120,6 +157,13 @@ impl Turn<'_> {
         Ok(self.box_row(own_box)?.and_then(|own_box| own_box.ids))
     }
 
+    /// Whether a call about a box has no answer yet.
+    fn is_asked_for(&self, number: u32) -> bool {
+        self.memory.calls.iter().any(|(_, pending)| {
+            matches!(pending.call, Call::Create { own_box } | Call::Grant { own_box } | Call::Revoke { own_box } | Call::Delete { own_box } if own_box == number)
+        })
+    }
+
     /// Goes on with a box that is not in use yet, or not any more.
     pub(crate) fn advance_box(&mut self, number: u32) -> Result<(), EngineError> {
         let Some(mut own_box) = self.box_row(number)? else {
@@ -128,26 +172,28 @@ impl Turn<'_> {
         let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
             return Ok(());
         };
-        let busy = self.memory.calls.iter().any(|(_, pending)| {
-            matches!(pending.call, Call::Create { own_box } | Call::Grant { own_box } | Call::Revoke { own_box } | Call::Delete { own_box } if own_box == number)
-        });
-        if busy {
+        if self.is_asked_for(number) {
             return Ok(());
         }
         if !self.relay_has_room(relay.descriptor.key) {
             return self.retry_box(number);
         }
-        let signer = Some(own_box.owner.clone());
+        let mut signer = Some(own_box.owner.clone());
         let (request, call) = match (own_box.stage, own_box.ids) {
             (BoxStage::Ready, _) => return Ok(()),
             (BoxStage::Creating, _) | (BoxStage::Granting, None) => {
-                let (kind, lane) = match own_box.purpose {
-                    Purpose::FrontDoor => (BoxKind::FrontDoor, Lane::Service),
-                    Purpose::Contact { lane, .. } => (BoxKind::Thread, lane),
-                    Purpose::Boot => (BoxKind::Boot, Lane::Service),
+                let kind = match own_box.purpose {
+                    Purpose::FrontDoor => BoxKind::FrontDoor,
+                    Purpose::Contact { .. } => BoxKind::Thread,
+                    Purpose::Boot => BoxKind::Boot,
                 };
+                let lane = own_box.lane();
                 let (owner, readers) = (public_of(&own_box.owner), vec![public_of(&relay.reader)]);
                 let ticket = relay.ticket.clone();
+                if ticket.is_some() {
+                    // The ticket is held by one key: the reader's, which all our boxes there show anyway.
+                    signer = Some(relay.reader.clone());
+                }
                 (
                     RelayRequest::Create {
                         owner,
@@ -161,7 +207,11 @@ impl Turn<'_> {
                 )
             }
             (BoxStage::Granting, Some(ids)) => {
-                let capability = self.granted(&mut own_box, &relay, ids).for_relay();
+                let Some(terms) = self.terms_of(&own_box)? else {
+                    // The leave ended while the box was being made.
+                    return self.revoke_boxes(&[number]);
+                };
+                let capability = self.granted(&mut own_box, &relay, ids, terms).for_relay();
                 self.put(Key::of(key::BOX).u32(number), &own_box);
                 (
                     RelayRequest::Grant {
@@ -173,7 +223,9 @@ impl Turn<'_> {
             }
             (BoxStage::Revoking, Some(BoxIds { rid, .. })) => {
                 let Some(grant) = &own_box.grant else {
-                    return self.forget_box(number);
+                    own_box.stage = BoxStage::Deleting;
+                    self.put(Key::of(key::BOX).u32(number), &own_box);
+                    return self.advance_box(number);
                 };
                 (
                     RelayRequest::Revoke {
@@ -194,11 +246,43 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// The capability of a box's contact; made when there is none, renewed when it ends soon.
-    fn granted(&mut self, own_box: &mut OwnBox, relay: &Relay, ids: BoxIds) -> Capability {
+    /// What the contact of a box may do there; `None` where that has ended. In the service lane the node renews it by
+    /// itself, in the promotion lane it is what the user allowed.
+    fn terms_of(&self, own_box: &OwnBox) -> Result<Option<CapabilityTerms>, EngineError> {
+        if let Purpose::Contact {
+            contact,
+            lane: Lane::Promotion,
+        } = own_box.purpose
+        {
+            let contact = self.contact(contact)?;
+            return Ok(contact.promotions_at(self.now.wall_ms).cloned());
+        }
         let ends_soon = |grant: &Granted| grant.not_after_ms < self.now.wall_ms + GRANT_RENEW_MS;
-        if own_box.grant.as_ref().is_none_or(ends_soon) {
-            let not_after_ms = self.now.wall_ms + GRANT_MS;
+        let lasting = own_box.grant.as_ref().filter(|grant| !ends_soon(grant));
+        Ok(Some(CapabilityTerms {
+            max: self.config.contact_envelopes_max,
+            period_s: GRANT_PERIOD_S,
+            hours: ALL_HOURS,
+            utc_offset_min: 0,
+            max_bytes: u32::try_from(DEPOSIT_BYTES_MAX).unwrap_or(u32::MAX),
+            not_after_ms: lasting.map_or(self.now.wall_ms + GRANT_MS, |grant| grant.not_after_ms),
+        }))
+    }
+
+    /// The capability of a box's contact, made when there is none.
+    fn granted(
+        &mut self,
+        own_box: &mut OwnBox,
+        relay: &Relay,
+        ids: BoxIds,
+        terms: CapabilityTerms,
+    ) -> Capability {
+        let not_after_ms = terms.not_after_ms;
+        if own_box
+            .grant
+            .as_ref()
+            .is_none_or(|grant| grant.not_after_ms != not_after_ms)
+        {
             let grant = match own_box.grant.take() {
                 Some(grant) => Granted {
                     not_after_ms,
@@ -217,13 +301,7 @@ impl Turn<'_> {
             .grant
             .clone()
             .expect("it was set above where it was missing");
-        capability(
-            own_box,
-            &grant,
-            relay,
-            ids,
-            self.config.contact_envelopes_max,
-        )
+        capability(own_box, &grant, relay, ids, terms)
     }
 
     /// The capability a box's contact is told, once the relay knows it.
@@ -239,15 +317,15 @@ impl Turn<'_> {
         let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
             return Ok(None);
         };
-        Ok((!relay.leaving).then(|| {
-            capability(
-                own_box,
-                grant,
-                &relay,
-                ids,
-                self.config.contact_envelopes_max,
-            )
-        }))
+        let Some(terms) = self.terms_of(own_box)?.filter(|_| !relay.leaving) else {
+            return Ok(None);
+        };
+        // What the relay was told last, not what it will be told next.
+        let terms = CapabilityTerms {
+            not_after_ms: grant.not_after_ms,
+            ..terms
+        };
+        Ok(Some(capability(own_box, grant, &relay, ids, terms)))
     }
 
     pub(crate) fn on_created(
@@ -314,7 +392,8 @@ impl Turn<'_> {
         }
     }
 
-    /// The relay does not know the box any more: a new one takes its place, and whoever wrote there is told.
+    /// The relay does not know the box any more: it is made again, and where it has other names, whoever wrote there is
+    /// told.
     pub(crate) fn on_box_lost(
         &mut self,
         number: u32,
@@ -323,7 +402,7 @@ impl Turn<'_> {
         if let Some(ids) = own_box.ids.take() {
             self.memory.boxes.remove(&ids.rid);
         }
-        own_box.grant = None;
+        // The capability stays what it was: where the relay gives the box its old names, its contact need not be told.
         own_box.stage = BoxStage::Creating;
         self.put(Key::of(key::BOX).u32(number), &own_box);
         self.retry_box(number)
@@ -349,6 +428,8 @@ impl Turn<'_> {
             after: 0,
             fetching: false,
             again: false,
+            left: false,
+            subscribed: false,
         };
         self.memory.boxes.insert(ids.rid, link);
         // Boxes made together share one subscription.
@@ -389,6 +470,11 @@ impl Turn<'_> {
         for (number, mut own_box) in self.boxes_at(relay)? {
             own_box.stage = BoxStage::Deleting;
             self.put(Key::of(key::BOX).u32(number), &own_box);
+            if own_box.ids.is_none() && !self.is_asked_for(number) {
+                // Nobody ever wrote there.
+                self.forget_box(number)?;
+                continue;
+            }
             self.memory.doors.remove(&(own_box.persona, relay));
             self.memory.boot_boxes.remove(&relay);
             // Contacts away keep writing there until they hear of it: what comes until tomorrow is still fetched.
@@ -471,26 +557,15 @@ fn capability(
     grant: &Granted,
     relay: &Relay,
     ids: BoxIds,
-    max: u32,
+    terms: CapabilityTerms,
 ) -> Capability {
-    let lane = match own_box.purpose {
-        Purpose::Contact { lane, .. } => lane,
-        Purpose::FrontDoor | Purpose::Boot => Lane::Service,
-    };
     Capability {
         relay: relay.descriptor.clone(),
         sid: ids.sid,
         capability: grant.id,
         writer: grant.writer.clone(),
         k_box: grant.k_box.clone(),
-        lane,
-        terms: CapabilityTerms {
-            max,
-            period_s: GRANT_PERIOD_S,
-            hours: ALL_HOURS,
-            utc_offset_min: 0,
-            max_bytes: u32::try_from(DEPOSIT_BYTES_MAX).unwrap_or(u32::MAX),
-            not_after_ms: grant.not_after_ms,
-        },
+        lane: own_box.lane(),
+        terms,
     }
 }

@@ -93,6 +93,12 @@ impl Turn<'_> {
             Command::Verify { contact, verified } => self.on_verify(persona, *contact, *verified),
             Command::Block { contact } => self.on_block(persona, *contact),
             Command::Unblock { contact } => self.on_unblock(persona, *contact),
+            Command::AllowPromotions { contact, terms } => {
+                self.on_allow_promotions(persona, *contact, terms.as_ref())
+            }
+            Command::ShowHeldBack { thread, message } => {
+                self.on_show_held_back(persona, *thread, *message)
+            }
             Command::DeleteThread { thread } => self.on_delete_thread(persona, *thread),
             Command::AddRelay { relay, ticket } => {
                 self.on_add_relay(persona, relay, ticket.as_ref())

@@ -81,6 +81,7 @@ impl Turn<'_> {
             boxes: Vec::new(),
             told_ids: Vec::new(),
             told_card: 0,
+            promotions: None,
         };
         Ok((number, contact))
     }
@@ -231,6 +232,7 @@ impl Turn<'_> {
             return Ok(Ok(Answer::Done));
         }
         contact.blocked = true;
+        contact.promotions = None;
         contact.told = Vec::new();
         self.put_contact(number, &contact);
         self.stop_asking(number);
@@ -264,7 +266,7 @@ impl Turn<'_> {
         self.state_block(number, &contact)?;
         if contact.standing == Standing::Talking {
             for (relay, _) in self.relays_of(persona)? {
-                self.make_contact_box(number, relay)?;
+                self.make_contact_boxes(number, relay)?;
             }
             self.tell(number)?;
             self.push_outbox(number)?;

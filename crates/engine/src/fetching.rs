@@ -11,40 +11,101 @@ use crate::memory::{Call, Source};
 use crate::rows::key::{self, Key};
 use crate::rows::reach::{BoxStage, OwnBox, Purpose, Relay};
 use crate::seam::error::EngineError;
+use crate::seam::input::Unreachable;
 use crate::timers::Timer;
 use crate::turn::Turn;
 
 /// Items asked for at once.
 const FETCH_ITEMS: u16 = 64;
 
+/// How often all boxes are looked into: a relay whose word of news was lost, or that forgot a box, is found out.
+const LOOK_MS: u64 = 60 * 60 * 1000;
 /// An item that could not be taken is fetched again after this.
 const FETCH_AGAIN_MS: u64 = 10_000;
 
 impl Turn<'_> {
-    /// Asks a relay to tell of news in our boxes there.
-    pub(crate) fn subscribe(&mut self, number: u32, relay: &Relay) {
-        let mut rids = Vec::new();
-        for (rid, link) in self
+    /// Asks a relay to tell of news in our boxes there, those it was not asked for yet, a page a call. Returns them.
+    pub(crate) fn subscribe(&mut self, number: u32, relay: &Relay) -> Vec<Rid> {
+        let mut wanted = Vec::new();
+        for (rid, link) in self.memory.boxes.iter() {
+            if link.relay == relay.descriptor.key
+                && !link.subscribed
+                && matches!(self.box_row(link.own_box), Ok(Some(own_box)) if own_box.relay == number)
+            {
+                wanted.push(*rid);
+            }
+        }
+        let mut asked = Vec::new();
+        for page in wanted.chunks(SUBSCRIBE_BOXES_MAX) {
+            if !self.relay_has_room(relay.descriptor.key) {
+                // What is left is asked for with the next look.
+                let due = self.now.mono_ms + self.config.retry_first_ms;
+                self.memory
+                    .timers
+                    .set_earlier(Timer::Relay { relay: number }, due);
+                break;
+            }
+            self.mark_subscribed(page, true);
+            asked.extend_from_slice(page);
+            let rids = page.to_vec();
+            self.call(
+                &relay.descriptor,
+                RelayRequest::Subscribe { rids: rids.clone() },
+                Some(relay.reader.clone()),
+                Call::Subscribe { rids },
+            );
+        }
+        asked
+    }
+
+    /// A page that the relay refused, or that it never heard of, is asked for again with the next look.
+    pub(crate) fn on_subscribed(
+        &mut self,
+        rids: &[Rid],
+        answer: &Result<RelayAnswer, Unreachable>,
+    ) {
+        if !matches!(answer, Ok(RelayAnswer::Ok)) {
+            self.mark_subscribed(rids, false);
+        }
+    }
+
+    fn mark_subscribed(&mut self, rids: &[Rid], subscribed: bool) {
+        for rid in rids {
+            self.memory
+                .boxes
+                .change(rid, |link| link.subscribed = subscribed);
+        }
+    }
+
+    /// Fetches from the boxes at a relay that may hold something: after a connection, and from time to time, all of
+    /// them; else those newly subscribed to and those where something was left.
+    pub(crate) fn look(&mut self, number: u32, relay: RelayKey, fresh: &[Rid]) {
+        let now = self.now.mono_ms;
+        let pause = self.jittered(LOOK_MS);
+        let all = self.memory.relays.change(&relay, |link| {
+            let over = link.looked_until_ms <= now;
+            if over {
+                link.looked_until_ms = now + pause;
+            }
+            over
+        });
+        let all = all.unwrap_or(true);
+        let due: Vec<Rid> = self
             .memory
             .boxes
             .iter()
-            .filter(|(_, link)| link.relay == relay.descriptor.key)
-        {
-            let ours =
-                matches!(self.box_row(link.own_box), Ok(Some(own_box)) if own_box.relay == number);
-            if ours && rids.len() < SUBSCRIBE_BOXES_MAX {
-                rids.push(*rid);
-            }
+            .filter(|(rid, link)| {
+                link.relay == relay && (all || link.left || fresh.binary_search(rid).is_ok())
+            })
+            .map(|(rid, _)| *rid)
+            .collect();
+        for rid in due {
+            self.memory.boxes.change(&rid, |link| link.left = false);
+            self.fetch_soon(relay, rid);
         }
-        if !rids.is_empty() {
-            let signer = Some(relay.reader.clone());
-            self.call(
-                &relay.descriptor.clone(),
-                RelayRequest::Subscribe { rids },
-                signer,
-                Call::Subscribe,
-            );
-        }
+        self.memory
+            .timers
+            .set_if_unset(Timer::Relay { relay: number }, now + LOOK_MS);
     }
 
     /// Notes that a box is to be fetched from.
@@ -52,6 +113,7 @@ impl Turn<'_> {
         if let Some(link) = self.memory.boxes.get(&rid).copied()
             && link.quiet_until_ms > self.now.mono_ms
         {
+            self.memory.boxes.change(&rid, |link| link.left = true);
             self.serve_relay_at(link.own_box, link.quiet_until_ms);
             return;
         }
@@ -215,7 +277,8 @@ impl Turn<'_> {
     /// An item could not be taken: it stays at the relay and is fetched again in a while.
     pub(crate) fn fetch_again(&mut self, rid: Rid, sequence: u64) {
         self.memory.boxes.change(&rid, |link| {
-            link.after = link.after.min(sequence.saturating_sub(1))
+            link.after = link.after.min(sequence.saturating_sub(1));
+            link.left = true;
         });
         if let Some(link) = self.memory.boxes.get(&rid).copied() {
             self.serve_relay_at(link.own_box, self.now.mono_ms + FETCH_AGAIN_MS);

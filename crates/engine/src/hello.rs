@@ -6,7 +6,7 @@ use comptoir_crypto::{blob, hello as sealing};
 use comptoir_protocol::codec::Wire;
 use comptoir_protocol::frame::{Admission, PeerFrame, RelayAnswer, RelayRequest, Sealed};
 use comptoir_protocol::hello::Hello;
-use comptoir_protocol::id::{Mid, RelayKey};
+use comptoir_protocol::id::{Lane, Mid, RelayKey};
 use comptoir_protocol::identity::CardBundle;
 use comptoir_protocol::invite::InviteToken;
 use comptoir_protocol::limits::{CHUNK_BYTES_MAX, REASON_BYTES_MAX};
@@ -15,6 +15,7 @@ use comptoir_protocol::puzzle::Puzzle;
 use comptoir_protocol::signed::Signed;
 
 use crate::cards::take_card;
+use crate::guests::guest_place;
 use crate::memory::Call;
 use crate::personas::{MAIN, too_long};
 use crate::rows::contact::{AskStage, Asking, Contact, Standing};
@@ -95,7 +96,12 @@ impl Turn<'_> {
         {
             return Ok(Err(Refusal::Yourself));
         }
-        if self.relays_of(persona)?.is_empty() && self.own_endpoints(persona).is_empty() {
+        let takes_guests = match &link {
+            InviteLink::Full(invitation) => guest_place(invitation).is_some(),
+            // Known when it is fetched.
+            InviteLink::Ref(_) => true,
+        };
+        if !self.is_reachable(persona)? && !takes_guests {
             return Ok(Err(Refusal::NotReachable));
         }
         // Who asked us first and is still waiting is simply accepted.
@@ -137,6 +143,7 @@ impl Turn<'_> {
         };
         match link {
             InviteLink::Full(invitation) => {
+                self.become_guest(persona, &invitation)?;
                 let asking = asking(AskStage::Preparing, invitation.token);
                 self.put_asking(
                     number,
@@ -276,6 +283,11 @@ impl Turn<'_> {
             Ok(_) => return self.fail_asking(number, "the invitation is another account's"),
             Err(error) => return self.fail_asking(number, &error.to_string()),
         }
+        self.become_guest(contact.persona, &invitation)?;
+        if !self.is_reachable(contact.persona)? {
+            let why = "add a relay or listen for connections first: nobody could answer";
+            return self.fail_asking(number, why);
+        }
         asking.token = invitation.token;
         asking.stage = AskStage::Preparing;
         self.put_asking(number, &asking);
@@ -292,7 +304,7 @@ impl Turn<'_> {
         }
         if contact.boxes.is_empty() {
             for (relay, _) in relays {
-                self.make_contact_box(number, relay)?;
+                self.make_contact_boxes(number, relay)?;
             }
         }
         self.memory.timers.set(
@@ -342,6 +354,7 @@ impl Turn<'_> {
     ) -> Result<Option<comptoir_protocol::capability::Capability>, EngineError> {
         for own_box in self.contact(number)?.boxes {
             if let Some(row) = self.box_row(own_box)?
+                && row.lane() == Lane::Service
                 && let Some(capability) = self.capability_of(&row)?
             {
                 return Ok(Some(capability));

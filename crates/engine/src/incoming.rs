@@ -14,7 +14,7 @@ use comptoir_protocol::runs::Inserted;
 
 use crate::amendments::Said;
 use crate::bodies::Heard;
-use crate::boxes::GRANT_PERIOD_S;
+use crate::held_back::{is_held_back, without_content};
 use crate::memory::Source;
 use crate::outgoing::Placed;
 use crate::rows::contact::{Contact, Standing};
@@ -30,8 +30,6 @@ use crate::turn::{Turn, read_row};
 
 /// How long an envelope waits for the ones before it.
 const ORDER_WAIT_MS: u64 = 2_000;
-/// How long a contact's terms count before they begin anew.
-const PERIOD_MS: u64 = GRANT_PERIOD_S as u64 * 1000;
 /// Envelopes of one thread that wait: as many as the MLS window opens out of order.
 const HELD_PER_THREAD_MAX: usize = 256;
 
@@ -126,16 +124,14 @@ impl Turn<'_> {
             self.confirm(source);
             return Ok(());
         }
-        // Each relay enforces the terms alone; whoever has two relays and a stream is held to the sum here.
-        if !self.within_terms(contact_number) {
+        if !self.within_terms(contact_number, &contact, parcel.lane, source) {
             self.memory.counters.over_terms += 1;
             self.put_thread(loaded);
             match source {
                 Source::Peer { .. } => self.postpone(source),
                 Source::Box { rid, sequence, .. } => {
-                    let begun = self.memory.taken.get(&contact_number);
-                    let begun_ms = begun.map_or(self.now.mono_ms, |(begun, _)| *begun);
-                    self.fetch_next_period(rid, sequence, begun_ms + PERIOD_MS);
+                    let ends_ms = self.period_ends_ms(contact_number, &contact, parcel.lane);
+                    self.fetch_next_period(rid, sequence, ends_ms);
                 }
             }
             return Ok(());
@@ -163,26 +159,6 @@ impl Turn<'_> {
         }
         self.put_thread(loaded);
         self.after_intake(number)
-    }
-
-    /// Counts one more envelope of a contact; false when its period is used up.
-    fn within_terms(&mut self, contact: u32) -> bool {
-        let (begun, taken) = self
-            .memory
-            .taken
-            .get(&contact)
-            .copied()
-            .unwrap_or((self.now.mono_ms, 0));
-        let (begun, taken) = if begun + PERIOD_MS <= self.now.mono_ms {
-            (self.now.mono_ms, 0)
-        } else {
-            (begun, taken)
-        };
-        let within = taken < self.config.contact_envelopes_max;
-        self.memory
-            .taken
-            .insert(contact, (begun, taken + u32::from(within)));
-        within
     }
 
     /// What a thread's control messages asked for is done once the thread is given back.
@@ -261,7 +237,8 @@ impl Turn<'_> {
             Ok(batch) => batch,
             Err(reason) => return Ok(Taken::Refused(reason)),
         };
-        let fits = self.store_batch(loaded, author, parcel.lane, &batch, source)?;
+        let allowed = contact.promotions_at(self.now.wall_ms).is_some();
+        let fits = self.store_batch(loaded, author, allowed, &batch, source)?;
         if !fits {
             return Ok(Taken::Refused(RefusalReason::Busy));
         }
@@ -306,7 +283,7 @@ impl Turn<'_> {
         &mut self,
         loaded: &mut Loaded,
         author: usize,
-        parcel_lane: Lane,
+        allowed: bool,
         batch: &Batch,
         source: Source,
     ) -> Result<bool, EngineError> {
@@ -338,15 +315,22 @@ impl Turn<'_> {
         self.read_heads(loaded, batch)?;
         let height = self.height_of(loaded, batch)?;
         loaded.thread.height_seen = loaded.thread.height_seen.max(height);
-        let held_back = lane == Lane::Promotion
-            || self
-                .lane_of(source)
-                .is_some_and(|box_lane| box_lane != parcel_lane);
+        let held_back = is_held_back(lane, allowed, self.lane_of(source));
         let Heard {
             silent,
             shown,
             amendments,
-        } = self.read_bodies(loaded, author, batch);
+        } = if held_back {
+            self.read_held_back(batch)
+        } else {
+            self.read_bodies(loaded, author, batch)
+        };
+        let kept = !held_back || self.keep_back(loaded, shown);
+        let emptied = if kept {
+            Vec::new()
+        } else {
+            without_content(batch)
+        };
         let placed = Placed {
             author: u16::try_from(author).map_err(|_| EngineError::Exhausted("authors"))?,
             lane,
@@ -354,8 +338,12 @@ impl Turn<'_> {
             height,
             wall_ms: self.now.wall_ms,
             sent_ms: batch.sent_ms,
-            messages: &batch.messages,
-            silent: &silent,
+            messages: if kept { &batch.messages } else { &emptied },
+            silent: if kept {
+                &silent
+            } else {
+                &vec![true; silent.len()]
+            },
             held_back,
             late,
         };
@@ -412,7 +400,6 @@ impl Turn<'_> {
         }
         if held_back {
             self.memory.counters.held_back += 1;
-            loaded.thread.held_back += shown;
             if let Some(contact) = loaded.thread.contact {
                 self.event(Event::HeldBack {
                     persona,

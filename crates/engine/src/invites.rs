@@ -15,6 +15,7 @@ use crate::rows::contact::Invite;
 use crate::rows::key::{self, Key, u32_at};
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::error::EngineError;
+use crate::seam::event::RelayCondition;
 use crate::seam::input::Unreachable;
 use crate::seam::view::Scan;
 use crate::timers::Timer;
@@ -47,7 +48,7 @@ impl Turn<'_> {
             .verify_ignoring_expiry()
             .map_err(|error| EngineError::Crypto(error.to_string()))?;
         if card.card.front_door_routes().next().is_none() && card.card.direct.is_empty() {
-            return Ok(Err(Refusal::NotReachable));
+            return Ok(Err(self.why_unreachable(persona)?));
         }
         let id = self.random();
         let expires_ms = self
@@ -69,7 +70,7 @@ impl Turn<'_> {
         let invitation = Invitation {
             bundle,
             token: Some(token),
-            ticket: None,
+            ticket: self.take_guest_ticket(persona)?,
         };
         let number = self.next_number(|meta| &mut meta.invite)?;
         let mut invite = Invite {
@@ -85,7 +86,7 @@ impl Turn<'_> {
         let link = if as_ref {
             match self.reference(persona, &invitation, &mut invite)? {
                 Some(link) => link,
-                None => return Ok(Err(Refusal::NotReachable)),
+                None => return Ok(Err(self.why_unreachable(persona)?)),
             }
         } else {
             InviteLink::Full(Box::new(invitation))
@@ -97,6 +98,21 @@ impl Turn<'_> {
             invite: number,
             link: invite.link,
         }))
+    }
+
+    /// Why nobody could answer an invite: there is no relay, or none has made its front door yet.
+    fn why_unreachable(&self, persona: u16) -> Result<Refusal, EngineError> {
+        let relays = self.relays_of(persona)?;
+        let Some((_, relay)) = relays.first() else {
+            return Ok(Refusal::NotReachable);
+        };
+        let addresses = &relay.descriptor.addresses;
+        let relay_name = addresses.first().cloned().unwrap_or_default();
+        Ok(if relay.condition == RelayCondition::Refused {
+            Refusal::RelayRefuses { relay: relay_name }
+        } else {
+            Refusal::RelayNotConnected { relay: relay_name }
+        })
     }
 
     /// Seals the invitation for a relay; the link then only says where it lies.

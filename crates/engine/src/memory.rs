@@ -87,6 +87,8 @@ pub(crate) struct RelayLink {
     pub(crate) quiet_until_ms: u64,
     /// The condition last told.
     pub(crate) told: Option<RelayCondition>,
+    /// Until when its boxes need no look but those with news.
+    pub(crate) looked_until_ms: u64,
 }
 
 /// A box of ours, as fetched.
@@ -102,6 +104,10 @@ pub(crate) struct BoxLink {
     pub(crate) fetching: bool,
     /// News came while it was.
     pub(crate) again: bool,
+    /// Something was left there that is to be taken later.
+    pub(crate) left: bool,
+    /// The relay was asked to tell of news in it, on the connection there is.
+    pub(crate) subscribed: bool,
 }
 
 /// What a relay call was for.
@@ -133,6 +139,10 @@ pub(crate) enum Call {
     Blob {
         invite: u32,
     },
+    /// A ticket for a guest.
+    Guest {
+        relay: u32,
+    },
     Create {
         own_box: u32,
     },
@@ -148,7 +158,9 @@ pub(crate) enum Call {
     Stock {
         own_box: u32,
     },
-    Subscribe,
+    Subscribe {
+        rids: Vec<Rid>,
+    },
     Fetch {
         rid: Rid,
     },
@@ -207,6 +219,8 @@ pub struct Counters {
     pub deposits_refused: u64,
     /// Messages in a lane that is not their capability's.
     pub held_back: u64,
+    /// Held-back messages whose content was not kept, because so much of their contact is.
+    pub held_back_full: u64,
     /// Envelopes not taken because too many wait.
     pub order_full: u64,
     /// Envelopes over a contact's terms.
@@ -235,6 +249,8 @@ pub struct Counters {
     pub sent_relay: u64,
     /// Envelopes sent more than once.
     pub sent_again: u64,
+    /// Promotions no longer owed: their leave ended, or a relay denied them.
+    pub promotions_ended: u64,
     /// Answers of relays that deny.
     pub relay_denied: u64,
     /// Answers of relays that are full or ask for patience.
@@ -277,8 +293,8 @@ pub(crate) struct Memory {
     pub(crate) putting: Journaled<(u32, u64, RelayKey), ()>,
     /// Outbox rows that went out once in this process.
     pub(crate) tried: Journaled<(u32, u64), ()>,
-    /// Envelopes taken from each contact in its running period, and when that began.
-    pub(crate) taken: Journaled<u32, (u64, u32)>,
+    /// Envelopes taken from each contact and lane in its running period, and when that began.
+    pub(crate) taken: Journaled<(u32, Lane), (u64, u32)>,
     /// By thread, author and envelope number.
     pub(crate) held: Journaled<(ThreadId, [u8; 32], u64), Held>,
     /// Relays that confirmed a boot number in this process.

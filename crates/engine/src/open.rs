@@ -2,6 +2,7 @@
 //! Opening: what memory holds is read back from rows, and what is owed is derived again.
 
 use comptoir_protocol::identity::Endpoint;
+use comptoir_protocol::limits::ADDRESSES_MAX;
 use rand_core::Rng;
 
 use crate::memory::{BoxLink, Memory};
@@ -94,6 +95,8 @@ fn recall_boxes(view: &dyn View, memory: &mut Memory) -> Result<(), EngineError>
                 fetching: false,
                 again: false,
                 quiet_until_ms: 0,
+                left: false,
+                subscribed: false,
             };
             memory.boxes.insert(ids.rid, link);
         }
@@ -109,7 +112,9 @@ fn recall_boxes(view: &dyn View, memory: &mut Memory) -> Result<(), EngineError>
 impl Turn<'_> {
     /// `Input::Opened`.
     pub(crate) fn on_opened(&mut self, endpoint: Option<Endpoint>) -> Result<(), EngineError> {
-        if let Some(endpoint) = endpoint {
+        if let Some(mut endpoint) = endpoint {
+            // A machine with many interfaces listens on more than a card may name.
+            endpoint.addresses.truncate(ADDRESSES_MAX);
             self.memory.endpoint.insert((), endpoint);
         }
         if self.memory.numbers.opened {
@@ -153,6 +158,7 @@ impl Turn<'_> {
             }
         }
         self.memory.timers.set(Timer::Delete, self.now.mono_ms);
+        self.memory.timers.set(Timer::HeldBack, self.now.mono_ms);
         self.memory
             .timers
             .set(Timer::Sweep, self.now.mono_ms + 1_000);
@@ -182,6 +188,7 @@ impl Turn<'_> {
                 Timer::Sweep => self.on_sweep_due()?,
                 Timer::Delete => self.on_delete_due()?,
                 Timer::Reread => self.on_reread_due()?,
+                Timer::HeldBack => self.on_held_back_due()?,
             }
         }
         Ok(())

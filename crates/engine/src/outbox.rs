@@ -18,8 +18,11 @@ use crate::turn::{Turn, read_row};
 
 /// How long a relay is asked to keep a deposit: its own longest.
 pub(crate) const DEPOSIT_EXPIRES_S: u32 = 30 * 24 * 60 * 60;
-/// The first pause when every relay has everything and only the other side's word is missing.
+/// The first pause when every relay has everything and only the other side's word is missing; it doubles with the age
+/// of the oldest row, so it goes on where it was after a restart.
 const STORED_RETRY_FIRST_MS: u64 = 5 * 60 * 1000;
+/// The longest of these pauses.
+const STORED_RETRY_LONGEST_MS: u64 = 6 * 60 * 60 * 1000;
 /// Rows looked at in one step. More wait for the next answer or confirmation.
 pub(crate) const ROWS_PER_STEP: usize = 256;
 /// Tries after a message's time is over, before it ends: a clock that jumps ahead by years must not end them all at once.
@@ -66,7 +69,7 @@ impl Turn<'_> {
         }
         match self.connected_peer(number, &contact) {
             Some(peer) => {
-                self.push_direct(number, thread, peer)?;
+                self.push_direct(number, thread, &contact, peer)?;
                 if self
                     .memory
                     .deliveries
@@ -104,21 +107,21 @@ impl Turn<'_> {
             .map_or(0, |delivery| delivery.tries);
         // Where the first row is stored or with the peer, only the acknowledgement is missing.
         let first = self.scan(Scan::all(Key::of(key::OUTBOX_STATE).u32(thread)).limited(1))?;
-        let settled = match first.first() {
+        let settled_ms = match first.first() {
             Some((row_key, row)) => {
                 let state: OutboxState = read_row(row_key, row)?;
-                !state.stored.is_empty() || self.is_delivered(thread, &state)?
+                let settled = !state.stored.is_empty() || self.is_delivered(thread, &state)?;
+                settled.then(|| self.now.wall_ms.saturating_sub(state.made_ms))
             }
-            None => false,
+            None => None,
         };
-        let first_ms = if settled {
-            STORED_RETRY_FIRST_MS
-        } else {
-            self.config.retry_first_ms
-        };
-        let pause = first_ms
-            .saturating_mul(1 << tries.min(20))
-            .min(self.config.retry_longest_ms);
+        let doubled = self
+            .config
+            .retry_first_ms
+            .saturating_mul(1 << tries.min(20));
+        let pause = settled_ms.map_or(doubled.min(self.config.retry_longest_ms), |age_ms| {
+            age_ms.clamp(STORED_RETRY_FIRST_MS, STORED_RETRY_LONGEST_MS)
+        });
         Ok(self.now.mono_ms + self.jittered(pause))
     }
 

@@ -7,7 +7,7 @@ use comptoir_protocol::envelope::{
     Batch, Chain, Envelope, EnvelopeKind, Message, authenticated_data,
 };
 use comptoir_protocol::id::Lane;
-use comptoir_protocol::limits::{ENVELOPE_BYTES_MAX, ENVELOPE_MESSAGES_MAX};
+use comptoir_protocol::limits::{ENVELOPE_BYTES_MAX, ENVELOPE_MESSAGES_MAX, MESSAGE_BYTES_MAX};
 use comptoir_protocol::tag::body_kind;
 
 use crate::rows::key::{self, Key, lane_byte};
@@ -29,6 +29,9 @@ const BATCH_BYTES_MAX: usize = ENVELOPE_BYTES_MAX - 256 - 4 * 1024;
 
 /// What CBOR adds to a message inside a batch, and a body inside its row.
 const MESSAGE_ROOM_BYTES: usize = 16;
+
+// The largest message fits a batch alone, so no envelope of ours ever needs to travel as a blob.
+const _: () = assert!(MESSAGE_BYTES_MAX + MESSAGE_ROOM_BYTES <= BATCH_BYTES_MAX);
 /// What the place of an amendment takes in a row: a device of 32 bytes, two numbers and their heads.
 const AMENDED_BYTES: usize = 32 + 2 * 9 + 8;
 
@@ -68,7 +71,7 @@ impl Turn<'_> {
         let Some(contact) = loaded.thread.contact else {
             return Ok(Err(Refusal::NoSuchThread));
         };
-        if let Some(refusal) = self.may_not_send(&loaded, contact)? {
+        if let Some(refusal) = self.may_not_send(&loaded, contact, lane)? {
             self.put_thread(loaded);
             return Ok(Err(refusal));
         }
@@ -116,9 +119,14 @@ impl Turn<'_> {
         &self,
         loaded: &Loaded,
         contact: u32,
+        lane: Lane,
     ) -> Result<Option<Refusal>, EngineError> {
-        if self.contact(contact)?.blocked {
+        let contact = self.contact(contact)?;
+        if contact.blocked {
             return Ok(Some(Refusal::Blocked));
+        }
+        if !contact.takes(lane, self.now.wall_ms) {
+            return Ok(Some(Refusal::NoPromotions));
         }
         let (waiting_bytes, max) = (loaded.thread.outbox_bytes, self.config.outbox_bytes_max);
         Ok((waiting_bytes > max).then_some(Refusal::OutboxFull { waiting_bytes, max }))
@@ -209,7 +217,9 @@ impl Turn<'_> {
         let number = loaded.number;
         let arrival = loaded.thread.arrival_next;
         loaded.thread.arrival_next += 1;
-        loaded.thread.last_ms = loaded.thread.last_ms.max(wall_ms);
+        if !held_back {
+            loaded.thread.last_ms = loaded.thread.last_ms.max(wall_ms);
+        }
         loaded.dirty = true;
         let items = messages
             .iter()

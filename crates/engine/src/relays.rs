@@ -161,8 +161,12 @@ impl Turn<'_> {
             (Call::Grant { own_box }, Ok(answer)) => self.on_granted(own_box, &answer),
             (Call::Revoke { own_box }, Ok(answer)) => self.on_revoked(own_box, &answer),
             (Call::Delete { own_box }, Ok(answer)) => self.on_deleted(own_box, &answer),
-            (Call::Subscribe, Ok(_)) | (Call::Ack, _) => Ok(()),
-            (Call::Subscribe, Err(Unreachable)) => Ok(()),
+            (Call::Ack, _) => Ok(()),
+            (Call::Guest { relay }, answer) => self.on_guest_ticket(relay, &answer),
+            (Call::Subscribe { rids }, answer) => {
+                self.on_subscribed(&rids, &answer);
+                Ok(())
+            }
             (Call::Fetch { rid }, Ok(answer)) => self.on_fetched(relay, rid, answer),
             (Call::Fetch { rid }, Err(Unreachable)) => {
                 self.memory.boxes.change(&rid, |link| link.fetching = false);
@@ -193,6 +197,7 @@ impl Turn<'_> {
         link.up = true;
         link.failures = 0;
         link.quiet_until_ms = 0;
+        link.looked_until_ms = 0;
         self.memory.relays.insert(relay, link);
         self.tell_condition(relay, RelayCondition::Up)?;
         for (number, _) in self
@@ -227,7 +232,9 @@ impl Turn<'_> {
             .map(|(rid, _)| *rid)
             .collect();
         for rid in rids {
-            self.memory.boxes.change(&rid, |link| link.fetching = false);
+            self.memory.boxes.change(&rid, |link| {
+                (link.fetching, link.subscribed) = (false, false)
+            });
             self.fetch_soon(relay, rid);
         }
         let lost: Vec<u64> = self
@@ -342,17 +349,9 @@ impl Turn<'_> {
         if !relay.leaving && self.memory.boot_boxes.contains(&number) {
             self.raise_boot(number, &mut relay);
         }
-        self.subscribe(number, &relay);
-        let rids: Vec<Rid> = self
-            .memory
-            .boxes
-            .iter()
-            .filter(|(_, link)| link.relay == key_of)
-            .map(|(rid, _)| *rid)
-            .collect();
-        for rid in rids {
-            self.fetch_soon(key_of, rid);
-        }
+        self.ask_guest_ticket(number, &relay)?;
+        let fresh = self.subscribe(number, &relay);
+        self.look(number, key_of, &fresh);
         self.pump_fetches(key_of)
     }
 
@@ -392,13 +391,14 @@ impl Turn<'_> {
                 .get(&descriptor.key)
                 .and_then(|link| link.told)
                 .unwrap_or(RelayCondition::Down),
+            guest: None,
         };
         self.put(Key::of(key::RELAY).u32(number), &relay);
         self.state_relay(persona, descriptor, true)?;
         self.make_front_door(persona, number)?;
         self.make_boot_box(persona, number)?;
         for (contact, _) in self.contacts_of(persona)? {
-            self.make_contact_box(contact, number)?;
+            self.make_contact_boxes(contact, number)?;
         }
         self.serve_relay(number)?;
         Ok(Ok(Answer::Done))

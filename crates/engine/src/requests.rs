@@ -421,15 +421,7 @@ impl Turn<'_> {
             thread,
         });
         for (relay, _) in self.relays_of(persona)? {
-            let mut have = false;
-            for own_box in &contact.boxes {
-                have |= self
-                    .box_row(*own_box)?
-                    .is_some_and(|row| row.relay == relay);
-            }
-            if !have {
-                self.make_contact_box(number, relay)?;
-            }
+            self.make_contact_boxes(number, relay)?;
         }
         self.push_outbox(number)?;
         self.tell(number)?;

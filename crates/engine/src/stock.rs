@@ -5,6 +5,7 @@
 
 use comptoir_crypto::mls::key_package;
 use comptoir_protocol::frame::{RelayAnswer, RelayRequest};
+use comptoir_protocol::id::Lane;
 
 use crate::memory::Call;
 use crate::rows::key::{self, Key};
@@ -27,8 +28,15 @@ const ROWS_PER_STEP: usize = 512;
 impl Turn<'_> {
     /// Fills a box's pool when it is time.
     pub(crate) fn stock(&mut self, number: u32, own_box: &OwnBox) -> Result<(), EngineError> {
-        let contact =
-            matches!(own_box.purpose, Purpose::Contact { .. }) && own_box.stage == BoxStage::Ready;
+        // One pool for a contact at each relay: the box it always has carries it.
+        let service = matches!(
+            own_box.purpose,
+            Purpose::Contact {
+                lane: Lane::Service,
+                ..
+            }
+        );
+        let contact = service && own_box.stage == BoxStage::Ready;
         let due = own_box
             .stocked_ms
             .is_none_or(|stocked| stocked.saturating_add(RESTOCK_MS) <= self.now.wall_ms);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The sweep: what is decided by dates, looked at now and then, whatever the clock did in between.
 
+use comptoir_protocol::id::Lane;
+
 use crate::boxes::GRANT_RENEW_MS;
 use crate::rows::account::Repeated;
 use crate::rows::contact::{Contact, Standing};
@@ -61,10 +63,16 @@ impl Turn<'_> {
         if contact.standing != Standing::Talking || contact.blocked {
             return Ok(());
         }
+        if contact.promotions_at(self.now.wall_ms).is_none() {
+            self.close_promotions(contact)?;
+        }
         for own_box in &contact.boxes {
             let Some(mut row) = self.box_row(*own_box)? else {
                 continue;
             };
+            if row.lane() == Lane::Promotion {
+                continue;
+            }
             let ends_soon = row
                 .grant
                 .as_ref()

@@ -34,6 +34,8 @@ pub(crate) enum Timer {
     Delete,
     /// Go on reading kept bodies again.
     Reread,
+    /// End what was held back long enough.
+    HeldBack,
 }
 
 /// All timers.

@@ -83,6 +83,7 @@ impl Turn<'_> {
         &mut self,
         number: u32,
         thread: u32,
+        contact: &Contact,
         peer: PeerKey,
     ) -> Result<(), EngineError> {
         let from = self
@@ -102,7 +103,9 @@ impl Turn<'_> {
             if !room {
                 break;
             }
-            if !flying && !self.send_direct(thread, envelope, &state, peer)? {
+            if !contact.takes(state.lane, self.now.wall_ms) {
+                self.end_promotion(contact.persona, thread, envelope, &state)?;
+            } else if !flying && !self.send_direct(thread, envelope, &state, peer)? {
                 break;
             }
             self.memory
@@ -238,7 +241,9 @@ impl Turn<'_> {
             let done =
                 (state.stored.contains(&relay) || self.is_delivered(thread, &state)?) && !again;
             let under_way = self.memory.putting.contains(&(thread, envelope, relay));
-            if !done && !under_way {
+            if !contact.takes(state.lane, self.now.wall_ms) {
+                self.end_promotion(contact.persona, thread, envelope, &state)?;
+            } else if !done && !under_way {
                 let routes: Vec<Capability> = contact
                     .routes(state.lane, self.now.wall_ms)
                     .filter(|route| route.relay.key == relay)
@@ -354,7 +359,8 @@ impl Turn<'_> {
                 self.memory.counters.relay_denied += 1;
                 // PROTOCOL 5: a refused promotion is not kept.
                 if state.lane == Lane::Promotion {
-                    self.drop_row(thread, envelope, &state)?;
+                    let persona = self.contact(contact)?.persona;
+                    self.end_promotion(persona, thread, envelope, &state)?;
                 }
             }
             Ok(_) => self.memory.counters.relay_busy += 1,

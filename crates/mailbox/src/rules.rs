@@ -12,6 +12,7 @@ mod deposits;
 mod expiry;
 mod fetch;
 mod front_door;
+mod guests;
 mod incoming;
 mod items;
 mod key_packages;
@@ -55,7 +56,7 @@ pub struct Step {
 pub enum Outcome {
     /// This.
     Answer(RelayAnswer),
-    /// This, and from now on the stream is told of news in these boxes, and in no others.
+    /// This, and from now on the stream is told of news in these boxes, too.
     Subscribed(Vec<Rid>, RelayAnswer),
     /// Nothing yet: ask again with [`Incoming::without_wait`] when the box has news, or when the time is up.
     Waiting {

@@ -131,7 +131,7 @@ impl Relay {
         let answer = match done.outcome {
             Outcome::Answer(answer) => answer,
             Outcome::Subscribed(rids, answer) => {
-                session.rids = rids.into_iter().collect();
+                session.rids.extend(rids);
                 answer
             }
             Outcome::Waiting { .. } => RelayAnswer::Items {

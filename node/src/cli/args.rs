@@ -131,6 +131,14 @@ pub(crate) enum Command {
     },
     /// Every conversation, with what is unread.
     Threads,
+    /// What was refused on arrival, such as promotions without leave: kept 30 days, shown when you ask for it.
+    HeldBack {
+        /// Only of this contact.
+        who: Option<String>,
+        /// Show this message in its conversation. May be given again.
+        #[arg(long, value_name = "MESSAGE")]
+        show: Vec<comptoir_api::id::MessageId>,
+    },
     /// Delete what was said in a conversation, on this node.
     DeleteThread {
         /// Name or id of the contact.
@@ -347,6 +355,9 @@ pub(crate) enum RelayAction {
         /// How long it may be used for the first time.
         #[arg(long, default_value_t = 30)]
         days: u32,
+        /// People without a relay whom its holder may invite to this one, in 30 days. Each gets 32 boxes and 64 MiB.
+        #[arg(long, default_value_t = 8)]
+        guests: u32,
     },
     /// Use a relay.
     Add {

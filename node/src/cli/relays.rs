@@ -99,8 +99,9 @@ pub(crate) fn ticket(
     mebibytes: u64,
     boxes: u32,
     days: u32,
+    guests: u32,
 ) -> Result<(), Failure> {
-    let made = crate::relay::ticket_link(home, mebibytes, boxes, days)
+    let made = crate::relay::ticket_link(home, mebibytes, boxes, days, guests)
         .map_err(|error| Failure::general(error.to_string()))?;
     output.data(&serde_json::json!({ "link": made }), || made.clone());
     Ok(())

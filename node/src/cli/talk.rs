@@ -230,7 +230,7 @@ fn gap_line(gap: &Gap) -> String {
     }
 }
 
-fn message_line(message: &Message) -> String {
+pub(crate) fn message_line(message: &Message) -> String {
     let state = match message.state {
         MessageState::Queued => " (waiting)",
         MessageState::Stored => " (at relay)",
@@ -371,8 +371,12 @@ pub(crate) async fn threads(connection: &Connection) -> Result<(), Failure> {
                 .map(message_line)
                 .unwrap_or_default()
                 .replace('\n', " ");
+            let held_back = match thread.held_back {
+                0 => String::new(),
+                count => format!(" ({count} held back)"),
+            };
             format!(
-                "{:<24} {:>5} unread  {last}",
+                "{:<24} {:>5} unread  {last}{held_back}",
                 printable(&thread.title),
                 thread.unread
             )

@@ -49,6 +49,7 @@ fn refused(refusal: Refusal) -> HostError {
         },
         Refusal::Blocked => because(ApiRefusal::Blocked),
         Refusal::NotYours => because(ApiRefusal::NotYours),
+        Refusal::RelayNotConnected { .. } => HostError::Network(detail),
         Refusal::OtherBody => HostError::IdempotencyMismatch,
         Refusal::AlreadyContact { .. }
         | Refusal::AlreadyPersona { .. }

@@ -256,6 +256,28 @@ fn told_of_trouble(event: Event) -> (u16, &'static str, Value) {
             "message.held_back",
             json!({ "contact": contact_id(contact), "count": count }),
         ),
+        Event::HeldBackShown {
+            persona,
+            thread,
+            author,
+            lane,
+            from,
+            to,
+        } => {
+            let id = |sequence| {
+                message_id(&MessageAt {
+                    thread,
+                    author,
+                    lane,
+                    sequence,
+                })
+            };
+            (
+                persona,
+                "message.shown",
+                json!({ "thread": thread_id(thread), "first": id(from), "last": id(to), "from": from, "to": to }),
+            )
+        }
         Event::CloneSuspected {
             persona,
             ours,

@@ -2,8 +2,8 @@
 //! Threads, what is sent in them, and what waits, for the API.
 
 use comptoir_api::dto::{
-    List, Message, MessageEdit, MessagePage, MessagesFrom, NewMessage, Outbox, OutboxContact,
-    PageQuery, Thread, ThreadKind,
+    HeldBack, HeldBackQuery, List, Message, MessageEdit, MessagePage, MessagesFrom, NewMessage,
+    Outbox, OutboxContact, PageQuery, Thread, ThreadKind,
 };
 use comptoir_api::host::{Answer, HostError, Idempotency, ThreadHost, Written};
 use comptoir_api::id::{MessageId, PersonaName, ThreadId};
@@ -53,6 +53,7 @@ impl Host {
                 .unwrap_or_default(),
             contact: thread.contact.map(contact_id),
             unread: thread.unread,
+            held_back: thread.held_back,
             muted: contact.as_ref().is_some_and(|contact| contact.muted),
             last,
             updated: Timestamp::from_ms(thread.last_ms),
@@ -119,7 +120,7 @@ impl Host {
     }
 
     /// An id of another thread names nothing in this one.
-    fn of_thread(
+    pub(super) fn of_thread(
         &self,
         thread: &ThreadView,
         id: &MessageId,
@@ -132,7 +133,7 @@ impl Host {
         }
     }
 
-    fn one_message(
+    pub(super) fn one_message(
         &self,
         persona: &PersonaName,
         thread: &ThreadId,
@@ -316,6 +317,20 @@ impl ThreadHost for Host {
                 only_here,
             }),
         )
+    }
+
+    fn held_back(&self, persona: PersonaName, query: HeldBackQuery) -> Answer<'_, List<HeldBack>> {
+        at_once(self.held_back_page(&persona, &query))
+    }
+
+    fn show_held_back(
+        &self,
+        persona: PersonaName,
+        thread: ThreadId,
+        message: MessageId,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Message>> {
+        Box::pin(self.show_message(persona, thread, message, once))
     }
 
     fn mark_read(

@@ -104,8 +104,8 @@ impl Session {
                 match done.outcome {
                     Outcome::Answer(answer) => say(&self.sender, id, answer),
                     Outcome::Subscribed(rids, answer) => {
-                        self.shared.subscribe(self.number, rids, &self.sender);
-                        say(&self.sender, id, answer);
+                        let added = self.shared.subscribe(self.number, &rids, &self.sender);
+                        say(&self.sender, id, if added { answer } else { too_many() });
                     }
                     Outcome::Waiting { rid, until_mono_ms } => {
                         // Noted here, on the writer's thread: a deposit committed after this fetch is told after this.
@@ -159,4 +159,12 @@ fn unavailable(error: &MailboxError) -> RelayAnswer {
 fn say(sender: &FrameSender, request_id: u64, answer: RelayAnswer) {
     // Full or gone: the client asks again on its next stream.
     let _ = sender.send(&AnswerFrame { request_id, answer }.to_bytes());
+}
+
+/// More boxes than one stream is told of.
+fn too_many() -> RelayAnswer {
+    RelayAnswer::Error {
+        code: ErrorCode::Limit,
+        text: "one connection is told of news in 16,384 boxes".to_owned(),
+    }
 }

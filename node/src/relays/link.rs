@@ -117,7 +117,11 @@ impl Link {
         }
         match self.challenge {
             Some(challenge) => self.send(link, *call, &challenge).await,
-            None => self.waiting.push((Instant::now() + LINK_WAIT, call)),
+            None => {
+                // The engine waits between tries; when it does call, the link's own pause must not stand in between.
+                link.hurry();
+                self.waiting.push((Instant::now() + LINK_WAIT, call));
+            }
         }
     }
 

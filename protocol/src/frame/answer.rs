@@ -9,6 +9,7 @@ use crate::puzzle::Puzzle;
 use crate::relay::RelayDescriptor;
 use crate::signed::{Signable, Signed};
 use crate::tag::label;
+use crate::ticket::Ticket;
 use crate::{wire_choice, wire_map, wire_number};
 
 /// What a relay says, with the id of the request it answers; 0 for what nobody asked (challenge, news).
@@ -110,6 +111,8 @@ pub enum RelayAnswer {
         /// For people.
         text: String,
     },
+    /// A ticket for a guest.
+    Ticket(Signed<Ticket>),
 }
 wire_choice!(RelayAnswer, "relay answer" {
     0 => Challenge(challenge),
@@ -129,6 +132,7 @@ wire_choice!(RelayAnswer, "relay answer" {
     14 => Capabilities { 0 => capabilities },
     15 => Info(info),
     16 => Error { 0 => code, 1 => text },
+    17 => Ticket(ticket),
 });
 
 impl AnswerFrame {

@@ -36,7 +36,8 @@ pub enum RelayRequest {
         lane: Lane,
         /// How long it keeps an item, in seconds; the relay may keep it shorter and says so.
         ttl_s: u32,
-        /// Leave to create it.
+        /// Leave to create it. With one, the request is signed by the key that holds the ticket: the one that used it
+        /// first. Without, by the owner.
         ticket: Option<Signed<Ticket>>,
     },
     /// Adds a reader. Signed by the owner.
@@ -127,7 +128,7 @@ pub enum RelayRequest {
     },
     /// Asks for a push when something arrives. Signed by a key that reads all of them.
     Subscribe {
-        /// The boxes; replaces the subscription before.
+        /// The boxes, a page of them; added to those before. All of it ends with the stream.
         rids: Vec<Rid>,
     },
     /// Compares and sets a device's boot number. Signed by `reader`.
@@ -197,6 +198,11 @@ pub enum RelayRequest {
     },
     /// Asks what the relay is. Not signed.
     Info,
+    /// Asks for a ticket to give to a guest. Signed by the owner.
+    GuestTicket {
+        /// The owner's front door here.
+        rid: Rid,
+    },
 }
 wire_choice!(RelayRequest, "relay request" {
     0 => Create { 0 => owner, 1 => readers, 2 => kind, 3 => lane, 4 => ttl_s, 5 => ticket },
@@ -220,6 +226,7 @@ wire_choice!(RelayRequest, "relay request" {
     18 => Move { 0 => rid },
     19 => Delete { 0 => rid },
     20 => Info,
+    21 => GuestTicket { 0 => rid },
 });
 
 /// What a box is for.

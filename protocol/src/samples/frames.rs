@@ -126,6 +126,7 @@ pub(crate) fn relay_requests() -> Vec<RelayRequest> {
         RelayRequest::Move { rid },
         RelayRequest::Delete { rid },
         RelayRequest::Info,
+        RelayRequest::GuestTicket { rid },
     ]
 }
 
@@ -203,5 +204,6 @@ pub(crate) fn relay_answers() -> Vec<RelayAnswer> {
             code: ErrorCode::Ticket,
             text: "the ticket has expired".to_owned(),
         },
+        RelayAnswer::Ticket(ticket()),
     ]
 }

@@ -94,6 +94,7 @@ pub(crate) fn ticket() -> Signed<Ticket> {
         bytes: 64 << 20,
         boxes: 200,
         not_after_ms: NOW_MS + 86_400_000,
+        guests: 8,
     };
     Signed::sign(&ticket, &key(60))
 }

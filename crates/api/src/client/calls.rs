@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::{Client, ClientError, EventStream};
 use crate::dto::{
     Account, AccountChange, Consumer, ConsumerMark, Contact, ContactChange, ContactQuery,
-    CreatedToken, Decline, Doctor, EventList, EventQuery, Invite, List, LogLine, LogQuery, Message,
-    MessageEdit, MessagePage, MessageQuery, NewContact, NewInvite, NewMessage, NewPersona,
-    NewRelay, NewTicket, NewToken, NodeStatus, Outbox, OwnRelay, PageQuery, Persona, ReadMark,
-    Relay, RelayMove, Request, Setting, Thread, Ticket, Token, Verification,
+    CreatedToken, Decline, Doctor, EventList, EventQuery, HeldBack, HeldBackQuery, Invite, List,
+    LogLine, LogQuery, Message, MessageEdit, MessagePage, MessageQuery, NewContact, NewInvite,
+    NewMessage, NewPersona, NewRelay, NewTicket, NewToken, NodeStatus, Outbox, OwnRelay, PageQuery,
+    Persona, ReadMark, Relay, RelayMove, Request, Setting, Thread, Ticket, Token, Verification,
 };
 use crate::id::{
     ConsumerName, ContactId, MessageId, PersonaName, RelayId, RequestId, ThreadId, TokenId,
@@ -251,6 +251,30 @@ impl Client {
     ) -> Result<Thread> {
         self.give(Method::POST, &of_thread(persona, thread, "/read"), mark)
             .await
+    }
+
+    /// Lists what is held back, the newest first.
+    pub async fn held_back(
+        &self,
+        persona: &PersonaName,
+        query: &HeldBackQuery,
+    ) -> Result<List<HeldBack>> {
+        self.get(&with_query(
+            &format!("/v1/personas/{persona}/held-back"),
+            query,
+        )?)
+        .await
+    }
+
+    /// Shows a message that is held back.
+    pub async fn show_held_back(
+        &self,
+        persona: &PersonaName,
+        thread: &ThreadId,
+        message: &MessageId,
+    ) -> Result<Message> {
+        let path = format!("{}/show", of_message(persona, thread, message));
+        super::json(self.send::<()>(Method::POST, &path, None).await?).await
     }
 
     /// Sums up what waits to go out.

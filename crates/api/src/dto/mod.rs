@@ -6,6 +6,7 @@
 
 mod contact;
 mod event;
+mod held_back;
 mod node;
 mod page;
 mod persona;
@@ -15,6 +16,7 @@ mod token;
 
 pub use contact::*;
 pub use event::*;
+pub use held_back::*;
 pub use node::*;
 pub use page::*;
 pub use persona::*;

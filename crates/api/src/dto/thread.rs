@@ -37,6 +37,9 @@ pub struct Thread {
     pub contact: Option<ContactId>,
     /// Messages received and not read.
     pub unread: u64,
+    /// Messages that are held back, and count as nothing unread.
+    #[serde(default)]
+    pub held_back: u64,
     /// Whether it raises no notice.
     pub muted: bool,
     /// The newest message.

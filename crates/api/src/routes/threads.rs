@@ -43,16 +43,16 @@ struct OfThread {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-struct OfMessage {
+pub(super) struct OfMessage {
     /// The persona's name.
     #[param(value_type = String)]
-    persona: PersonaName,
+    pub(super) persona: PersonaName,
     /// The thread's id.
     #[param(value_type = String)]
-    thread: ThreadId,
+    pub(super) thread: ThreadId,
     /// The message's id.
     #[param(value_type = String)]
-    message: MessageId,
+    pub(super) message: MessageId,
 }
 
 /// List threads, the one with the newest message first

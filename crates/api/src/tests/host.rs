@@ -215,6 +215,7 @@ fn sample_thread() -> Thread {
         title: "Bob".to_owned(),
         contact: Some("ctc_1".parse().unwrap()),
         unread: 2,
+        held_back: 0,
         muted: false,
         last: Some(sample_message("hi")),
         updated: now(),
@@ -460,6 +461,23 @@ impl ThreadHost for TestHost {
         once: Option<Idempotency>,
     ) -> Answer<'_, Written<Thread>> {
         done(self.write(format!("read {up_to}"), once, sample_thread()))
+    }
+    fn held_back(&self, _: PersonaName, query: HeldBackQuery) -> Answer<'_, List<HeldBack>> {
+        let message = Message {
+            state: MessageState::HeldBack,
+            ..sample_message(&format!("{:?}", query.thread))
+        };
+        let ends = now();
+        good(List::whole(vec![HeldBack { message, ends }]))
+    }
+    fn show_held_back(
+        &self,
+        _: PersonaName,
+        _: ThreadId,
+        message: MessageId,
+        once: Option<Idempotency>,
+    ) -> Answer<'_, Written<Message>> {
+        done(self.write(format!("show {message}"), once, sample_message("hi")))
     }
     fn outbox(&self, _: PersonaName) -> Answer<'_, Outbox> {
         good(Outbox {

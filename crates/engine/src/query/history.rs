@@ -10,7 +10,7 @@ use comptoir_protocol::time::shown_ms;
 use super::read;
 use super::threads::outbox_states;
 use super::{ContentView, HistoryItem, HistoryPage, MessageView};
-use crate::rows::key::{self, Key, lane_byte, u64_at};
+use crate::rows::key::{self, Key, lane_byte};
 use crate::rows::thread::{Item, OutboxState, PlaceEntry, RunPart, SequenceEntry, Thread};
 use crate::seam::command::MessageAt;
 use crate::seam::event::MessageState;
@@ -66,14 +66,14 @@ pub fn message(view: &impl View, at: MessageAt) -> Result<Option<MessageView>, V
         return Ok(None);
     };
     let entry: PlaceEntry = read::read(&key, &row)?;
-    let messages = reader.messages(&key, &entry)?;
+    let messages = reader.messages(entry.arrival)?;
     Ok(messages
         .into_iter()
         .find(|message| message.place.sequence == at.sequence))
 }
 
 /// One thread being read.
-struct Reader<'v, V: View> {
+pub(super) struct Reader<'v, V: View> {
     view: &'v V,
     number: u32,
     thread: Thread,
@@ -82,7 +82,7 @@ struct Reader<'v, V: View> {
 }
 
 impl<'v, V: View> Reader<'v, V> {
-    fn open(view: &'v V, number: u32) -> Result<Option<Self>, ViewError> {
+    pub(super) fn open(view: &'v V, number: u32) -> Result<Option<Self>, ViewError> {
         let Some(thread): Option<Thread> = read::one(view, Key::of(key::THREAD).u32(number))?
         else {
             return Ok(None);
@@ -146,7 +146,7 @@ impl<'v, V: View> Reader<'v, V> {
             let last = rows.len() < PAGE;
             for (key, row) in rows {
                 let entry: PlaceEntry = read::read(&key, &row)?;
-                let mut messages = self.messages(&key, &entry)?;
+                let mut messages = self.messages(entry.arrival)?;
                 if let Some((_, at)) = start.as_ref().filter(|(at_key, _)| *at_key == key) {
                     messages.retain(|message| {
                         let sequence = message.place.sequence;
@@ -188,33 +188,30 @@ impl<'v, V: View> Reader<'v, V> {
         self.view.scan(scan)
     }
 
-    /// The messages of one entry, in their order; what only the node was told is left out.
-    fn messages(&self, key: &[u8], entry: &PlaceEntry) -> Result<Vec<MessageView>, ViewError> {
-        let height = u64_at(key, 5).unwrap_or(0);
-        let parts: Vec<(Vec<u8>, RunPart)> = read::all(
-            self.view,
-            Key::of(key::RUN).u32(self.number).u64(entry.arrival),
-        )?;
+    /// The messages of one arrival, in their order; what only the node was told is left out.
+    pub(super) fn messages(&self, arrival: u64) -> Result<Vec<MessageView>, ViewError> {
+        let parts: Vec<(Vec<u8>, RunPart)> =
+            read::all(self.view, Key::of(key::RUN).u32(self.number).u64(arrival))?;
         let mut messages = Vec::new();
         for (_, part) in parts {
             let author = usize::from(part.author);
             for (sequence, item) in (part.from..).zip(&part.items) {
                 if !item.silent && author < self.thread.authors.len() {
-                    messages.push(self.message(&part, height, sequence, item));
+                    messages.push(self.message(&part, sequence, item));
                 }
             }
         }
         Ok(messages)
     }
 
-    fn message(&self, part: &RunPart, height: u64, sequence: u64, item: &Item) -> MessageView {
+    fn message(&self, part: &RunPart, sequence: u64, item: &Item) -> MessageView {
         let author = &self.thread.authors[usize::from(part.author)];
         let own = part.author == 0;
         let (content, header) = self.content(item);
         MessageView {
             thread: self.number,
             place: Place {
-                height,
+                height: part.height,
                 author: author.device,
                 sequence,
             },

@@ -3,6 +3,7 @@
 
 mod answers;
 mod events;
+mod held_back;
 mod history;
 mod people;
 mod read;
@@ -18,6 +19,7 @@ use crate::seam::event::{MessageState, RelayCondition};
 
 pub use answers::was_answered;
 pub use events::{events, newest_event, oldest_event, relays};
+pub use held_back::held_back;
 pub use history::{From, history, message};
 pub use people::{contact, contacts, personas, request_safety_code, requests, safety_code};
 pub use threads::{counts, is_frozen, outbox, thread, threads};
@@ -198,6 +200,15 @@ pub struct MessageView {
     pub held_back: bool,
     /// Who speaks, what it answers, and through which app.
     pub header: BodyHeader,
+}
+
+/// A message that is held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBackView {
+    /// The message.
+    pub message: MessageView,
+    /// Wall time at which it goes.
+    pub ends_ms: u64,
 }
 
 /// A message's content as shown.

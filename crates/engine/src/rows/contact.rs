@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records of people: contacts, requests, hellos on their way, invites.
 
-use comptoir_protocol::capability::Capability;
+use comptoir_protocol::capability::{Capability, CapabilityTerms};
 use comptoir_protocol::hello::Hello;
 use comptoir_protocol::id::{
     AccountId, BlobId, CapabilityId, Lane, Mid, PeerKey, RelayKey, StatementHash,
@@ -69,6 +69,8 @@ record! {
         18 pub told_ids: Vec<CapabilityId>,
         /// The number of our card they were last told.
         19 pub told_card: u64,
+        /// What they may send in the promotion lane. Absent: nothing.
+        24 pub promotions: Option<CapabilityTerms>,
     }
 }
 
@@ -83,6 +85,17 @@ impl Contact {
         let open =
             move |route: &&Capability| route.lane == lane && route.terms.not_after_ms > now_ms;
         self.capabilities.iter().filter(open)
+    }
+
+    /// Whether they take anything in a lane: promotions only under a capability that lasts, on every way.
+    pub fn takes(&self, lane: Lane, now_ms: u64) -> bool {
+        lane == Lane::Service || self.routes(lane, now_ms).next().is_some()
+    }
+
+    /// What they may send in the promotion lane, as long as that lasts.
+    pub fn promotions_at(&self, now_ms: u64) -> Option<&CapabilityTerms> {
+        let terms = self.promotions.as_ref();
+        terms.filter(|terms| terms.not_after_ms > now_ms)
     }
 
     /// The sockets this contact was seen to own.

@@ -47,6 +47,8 @@ pub const PACKAGE: u8 = 0x15;
 pub const AMEND: u8 = 0x16;
 /// One row while kept bodies are read again: [`crate::rows::account::Rereading`].
 pub const REREADING: u8 = 0x17;
+/// `end wall ms u64 ‖ thread u32 ‖ arrival u64` → [`crate::rows::held_back::HeldBack`].
+pub const HELD_BACK: u8 = 0x1a;
 /// How messages went: one row, [`crate::rows::counts::Counts`].
 pub const COUNTS: u8 = 0x1f;
 

@@ -67,6 +67,16 @@ record! {
     }
 }
 
+impl OwnBox {
+    /// The lane its items are in.
+    pub fn lane(&self) -> Lane {
+        match self.purpose {
+            Purpose::Contact { lane, .. } => lane,
+            Purpose::FrontDoor | Purpose::Boot => Lane::Service,
+        }
+    }
+}
+
 record! {
     /// A box's two names.
     #[derive(Copy)]
@@ -121,5 +131,7 @@ record! {
         6 pub reader: Secret,
         /// Condition last told.
         7 pub condition: RelayCondition,
+        /// A ticket of it for a guest of ours, for the next invite.
+        8 pub guest: Option<Signed<Ticket>>,
     }
 }

@@ -39,7 +39,7 @@ record! {
         12 pub outbox_bytes: u64,
         /// Envelopes in the outbox.
         13 pub outbox_count: u64,
-        /// Messages held back so far.
+        /// Messages held back and kept.
         14 pub held_back: u64,
         /// Wall time at which the thread was made.
         15 pub made_ms: u64,

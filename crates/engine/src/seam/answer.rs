@@ -155,5 +155,20 @@ choice! {
         /// The message was erased for everybody.
         #[error("this message was erased")]
         22 Erased,
+        /// The contact takes no promotions from us.
+        #[error("this contact takes no promotions from you: only its owner can allow them")]
+        30 NoPromotions,
+        /// No relay of the persona has made its boxes yet. Worth another try in a moment.
+        #[error("the relay {relay} is not connected yet; try again in a moment")]
+        31 RelayNotConnected {
+            /// Where it is.
+            0 relay: String,
+        },
+        /// The relay refuses to make boxes for the persona.
+        #[error("the relay {relay} refuses new boxes: ask its operator for a ticket, or use another relay")]
+        32 RelayRefuses {
+            /// Where it is.
+            0 relay: String,
+        },
     }
 }

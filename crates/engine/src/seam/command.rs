@@ -2,6 +2,7 @@
 //! Commands: what a user, or a program of theirs, may ask of a node.
 
 use comptoir_protocol::body::Body;
+use comptoir_protocol::capability::CapabilityTerms;
 use comptoir_protocol::id::Lane;
 use comptoir_protocol::id::{DeviceId, RelayKey};
 use comptoir_protocol::relay::RelayDescriptor;
@@ -158,6 +159,20 @@ pub enum Command {
     Unblock {
         /// The contact's number.
         contact: u32,
+    },
+    /// Lets a contact send promotions, within terms, or takes that back. Nothing of that lane is taken without.
+    AllowPromotions {
+        /// The contact's number.
+        contact: u32,
+        /// How many, when, and until when. If left unset: none any more.
+        terms: Option<CapabilityTerms>,
+    },
+    /// Shows what was held back: it becomes a part of the history like any other message.
+    ShowHeldBack {
+        /// The thread's number.
+        thread: u32,
+        /// This message, and those that came in one envelope with it. If left unset: all that is held back there.
+        message: Option<MessageAt>,
     },
     /// Deletes a thread's messages here. The contact stays.
     DeleteThread {

@@ -193,7 +193,7 @@ choice! {
             0 persona: u16,
             /// From which contact.
             1 contact: u32,
-            /// How many of this contact so far.
+            /// How many of this contact are kept now.
             2 count: u64,
         },
         /// Another copy of this device is running, or ours is an old one: nothing is sent any more.
@@ -227,6 +227,21 @@ choice! {
             0 persona: u16,
             /// The thread's number.
             1 thread: u32,
+        },
+        /// Messages that were held back are shown now, because the user asked for them.
+        24 HeldBackShown {
+            /// Whose.
+            0 persona: u16,
+            /// The thread's number.
+            1 thread: u32,
+            /// Whose messages.
+            2 author: DeviceId,
+            /// The lane.
+            3 lane: Lane,
+            /// The first.
+            4 from: u64,
+            /// The last.
+            5 to: u64,
         },
     }
 }

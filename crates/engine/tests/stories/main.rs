@@ -6,6 +6,8 @@ mod amendments;
 mod bounds;
 mod faults;
 mod first_contact;
+mod guests;
+mod lanes;
 mod lasting;
 mod promises;
 mod relay;

@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use comptoir_crypto::keys::BoxOwnerKey;
 use comptoir_protocol::capability::RelayCapability;
-use comptoir_protocol::frame::{Admission, BoxKind, Item, RelayAnswer, RelayRequest};
+use comptoir_protocol::frame::{Admission, BoxKind, ErrorCode, Item, RelayAnswer, RelayRequest};
 use comptoir_protocol::id::{BlobId, CapabilityId, Lane, Mid, PublicKey, Rid, Sid};
 use comptoir_protocol::puzzle::Puzzle;
 use comptoir_protocol::relay::RelayDescriptor;
+use comptoir_protocol::signed::Signed;
+use comptoir_protocol::ticket::Ticket;
 
 struct FakeBox {
     sid: Sid,
@@ -25,37 +28,55 @@ pub struct FakeRelay {
     pub descriptor: RelayDescriptor,
     pub up: bool,
     pub puts: usize,
+    /// Bytes of the largest deposit.
+    pub largest: usize,
     pub acks: usize,
     /// Takes deposits and drops them.
     pub drops: bool,
+    /// Makes boxes only for tickets: by serial, who used each first.
+    pub closed: bool,
+    pub tickets: BTreeMap<[u8; 16], Option<PublicKey>>,
+    /// Tickets for guests that it still gives, and its key.
+    pub guests: u8,
+    pub key: BoxOwnerKey,
+    /// Gives a box that is made again other names than before.
+    pub renames: bool,
     boxes: BTreeMap<Rid, FakeBox>,
     blobs: BTreeMap<BlobId, Vec<u8>>,
     pub packages: Vec<Vec<u8>>,
     pub boots: BTreeMap<PublicKey, u64>,
     /// The puzzles its doors set, the last one again and again.
     pub puzzles: Vec<Puzzle>,
-    /// Fetches asked of it.
+    pub subscribed: BTreeMap<Rid, usize>,
+    /// Calls that subscribed, and that fetched.
+    pub subscribes: usize,
     pub fetches: usize,
-    subscribed: BTreeMap<Rid, usize>,
     pub pushes: Vec<(usize, RelayAnswer)>,
     next_box: u8,
 }
 
 impl FakeRelay {
-    pub fn new(descriptor: RelayDescriptor) -> Self {
+    pub fn new(descriptor: RelayDescriptor, key: BoxOwnerKey) -> Self {
         FakeRelay {
             descriptor,
             up: true,
             puts: 0,
+            largest: 0,
             acks: 0,
             drops: false,
+            renames: false,
+            closed: false,
+            tickets: BTreeMap::new(),
+            guests: 8,
+            key,
             boxes: BTreeMap::new(),
             blobs: BTreeMap::new(),
             packages: Vec::new(),
             boots: BTreeMap::new(),
             puzzles: Vec::new(),
-            fetches: 0,
             subscribed: BTreeMap::new(),
+            subscribes: 0,
+            fetches: 0,
             pushes: Vec::new(),
             next_box: 0,
         }
@@ -81,6 +102,35 @@ impl FakeRelay {
             .sum()
     }
 
+    pub fn ticket(&self, serial: [u8; 16], not_after_ms: u64) -> Signed<Ticket> {
+        let ticket = Ticket {
+            relay: self.descriptor.key,
+            serial,
+            bytes: 1 << 26,
+            boxes: 32,
+            not_after_ms,
+            guests: 8,
+        };
+        self.key.sign(&ticket)
+    }
+
+    pub fn boxes_in(&self, lane: Lane) -> usize {
+        self.boxes.values().filter(|kept| kept.lane == lane).count()
+    }
+
+    /// Deposits ever taken in a lane.
+    pub fn taken_in(&self, lane: Lane) -> u64 {
+        let boxes = self.boxes.values().filter(|kept| kept.lane == lane);
+        boxes.map(|kept| kept.next - 1).sum()
+    }
+
+    /// No capability is good any more.
+    pub fn revoke_all(&mut self) {
+        for kept in self.boxes.values_mut() {
+            kept.capabilities.clear();
+        }
+    }
+
     pub fn items(&self) -> usize {
         self.boxes.values().map(|kept| kept.items.len()).sum()
     }
@@ -99,12 +149,24 @@ impl FakeRelay {
                 kind,
                 lane,
                 ttl_s,
-                ..
+                ticket,
             } => {
-                assert_eq!(signer, Some(owner));
-                self.next_box += 1;
-                let mut name = self.descriptor.key.0;
-                name[0] = self.next_box;
+                match ticket {
+                    None if self.closed => return no_ticket(),
+                    None => assert_eq!(signer, Some(owner)),
+                    Some(ticket) => {
+                        let Some(ticket) = ticket.verify().ok() else {
+                            return no_ticket();
+                        };
+                        let holder = *self.tickets.entry(ticket.serial).or_insert(signer);
+                        if ticket.relay != self.descriptor.key || holder != signer {
+                            return no_ticket();
+                        }
+                    }
+                }
+                self.next_box = self.next_box.wrapping_add(1);
+                let mut name = owner.0;
+                name[0] = if self.renames { self.next_box } else { 0 };
                 let (rid, sid) = (Rid(name), Sid(name));
                 let (capabilities, items, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
                 self.boxes.insert(
@@ -216,6 +278,7 @@ impl FakeRelay {
                 RelayAnswer::Ok
             }
             RelayRequest::Subscribe { rids } => {
+                self.subscribes += 1;
                 for rid in rids {
                     self.subscribed.insert(rid, client);
                 }
@@ -265,6 +328,14 @@ impl FakeRelay {
                 self.packages.extend(packages);
                 self.owned(rid, signer, |_| ())
             }
+            RelayRequest::GuestTicket { rid } => {
+                let owned = self.owned(rid, signer, |_| ());
+                if owned != RelayAnswer::Ok || self.guests == 0 {
+                    return no_ticket();
+                }
+                self.guests -= 1;
+                RelayAnswer::Ticket(self.ticket([self.guests; 16], now_ms + 30 * 86_400_000))
+            }
             other => panic!("not asked of a relay here: {other:?}"),
         }
     }
@@ -313,6 +384,7 @@ impl FakeRelay {
             }
         };
         self.puts += 1;
+        self.largest = self.largest.max(blob.len());
         if self.drops || !kept.seen.insert(mid) {
             return RelayAnswer::Duplicate;
         }
@@ -336,5 +408,12 @@ impl FakeRelay {
             ));
         }
         RelayAnswer::Duplicate
+    }
+}
+
+fn no_ticket() -> RelayAnswer {
+    RelayAnswer::Error {
+        code: ErrorCode::Ticket,
+        text: "no ticket".into(),
     }
 }

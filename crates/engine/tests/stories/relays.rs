@@ -189,3 +189,192 @@ fn the_same_relay_twice_and_a_third_one_are_refused() {
         Err(Refusal::NoSuchRelay)
     );
 }
+
+/// Two contacts of whom each has two relays of their own, or both the same two.
+fn of_two_relays_each(same: bool, renames: bool) -> World {
+    let mut world = World::new(&["Alice", "Bob"]);
+    for number in 0..if same { 2 } else { 4 } {
+        let relay = world.add_relay();
+        world.relays[number].renames = renames;
+        let users = if same { vec![0, 1] } else { vec![number / 2] };
+        for node in users {
+            let (relay, ticket) = (relay.clone(), None);
+            world
+                .ask(node, Command::AddRelay { relay, ticket })
+                .unwrap();
+        }
+    }
+    world.weather.no_direct = true;
+    world.pass(1_000);
+    world.befriend();
+    world.say(0, "before");
+    world.pass(60_000);
+    assert_eq!(world.texts(1), ["before"]);
+    world
+}
+
+/// Both of Alice's relays come back with nothing. She is told by losing her connections.
+fn alice_loses_her_boxes(world: &mut World) {
+    alice_loses_her_boxes_of(world, 2);
+}
+
+///
+#[test]
+fn who_loses_both_boxes_tells_the_new_ones_through_the_contacts_own() {
+    let mut world = of_two_relays_each(false, true);
+    alice_loses_her_boxes(&mut world);
+    world.pass(60_000);
+    world.say(1, "still there?");
+    world.pass(3_600_000);
+    assert_eq!(world.texts(0), ["before", "still there?"]);
+    world.say(0, "still here");
+    world.pass(3_600_000);
+    assert_eq!(world.texts(1), world.texts(0));
+    assert_eq!((world.outbox(0), world.outbox(1)), (0, 0));
+}
+
+///
+#[test]
+fn relays_that_both_use_and_that_forget_everything_are_found_again() {
+    let mut world = of_two_relays_each(true, false);
+    world.go_offline(1);
+    world.say(0, "lost on the way");
+    world.pass(60_000);
+    alice_loses_her_boxes(&mut world);
+    world.go_online(1);
+    world.say(1, "and I?");
+    world.pass(7 * 3_600_000);
+    // No stream was ever open: the boxes have their old names, and their capabilities are granted anew.
+    assert_eq!(world.texts(0), ["before", "lost on the way", "and I?"]);
+    assert_eq!(world.texts(1), world.texts(0));
+    assert_eq!((world.outbox(0), world.outbox(1)), (0, 0));
+}
+
+#[test]
+fn an_invite_of_before_opens_the_door_of_a_relay_that_forgot_everything() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    let relay = world.add_relay();
+    for node in [0, 1] {
+        let (relay, ticket) = (relay.clone(), None);
+        world
+            .ask(node, Command::AddRelay { relay, ticket })
+            .unwrap();
+    }
+    world.weather.no_direct = true;
+    world.pass(1_000);
+    let link = world.invite(0);
+    alice_loses_her_boxes_of(&mut world, 1);
+    world.pass(60_000);
+    world.add(1, &link);
+    world.pass(60_000);
+    world.accept_all(0);
+    world.pass(60_000);
+    world.say(1, "hello");
+    world.pass(60_000);
+    assert_eq!(world.texts(0), ["hello"]);
+}
+
+fn alice_loses_her_boxes_of(world: &mut World, relays: usize) {
+    for relay in 0..relays {
+        world.relays[relay].lose_everything();
+    }
+    world.go_offline(0);
+    world.go_online(0);
+}
+
+#[test]
+fn a_relay_that_never_made_a_box_is_left_at_once() {
+    let mut world = World::new(&["Alice"]);
+    let relay = world.add_relay();
+    world.relays[0].up = false;
+    let (key, ticket) = (relay.key, None);
+    world.ask(0, Command::AddRelay { relay, ticket }).unwrap();
+    world.pass(5_000);
+    assert_eq!(query::relays(&world.nodes[0].view, 1).unwrap().len(), 1);
+    world.ask(0, Command::RemoveRelay { relay: key }).unwrap();
+    assert!(query::relays(&world.nodes[0].view, 1).unwrap().is_empty());
+}
+
+#[test]
+fn an_invite_before_the_relay_answers_says_what_it_waits_for() {
+    let mut world = World::new(&["Alice"]);
+    world.nodes[0].listens = false;
+    world.restart(0);
+    let invite = |as_ref| Command::Invite {
+        expires_s: 86_400,
+        uses: 1,
+        as_ref,
+    };
+    assert_eq!(world.ask(0, invite(false)), Err(Refusal::NotReachable));
+    let relay = world.add_relay();
+    world.relays[0].up = false;
+    let name = relay.addresses[0].clone();
+    let ticket = None;
+    world.ask(0, Command::AddRelay { relay, ticket }).unwrap();
+    for as_ref in [false, true] {
+        let refused = world.ask(0, invite(as_ref));
+        let relay = name.clone();
+        assert_eq!(refused, Err(Refusal::RelayNotConnected { relay }));
+    }
+    world.relays[0].up = true;
+    world.pass(60_000);
+    assert!(world.ask(0, invite(true)).is_ok());
+}
+
+#[test]
+fn deposits_are_left_anew_ever_more_seldom_and_across_restarts() {
+    let mut world = through(1);
+    world.go_offline(1);
+    world.say(0, "waiting");
+    world.pass(24 * 3_600_000);
+    let first_day = world.relays[0].puts;
+    world.pass(24 * 3_600_000);
+    let second_day = world.relays[0].puts - first_day;
+    assert!((2..=8).contains(&second_day), "{second_day} deposits a day");
+    // A node that is started every hour does not begin again with minutes: it goes by the age of the message.
+    let before = world.relays[0].puts;
+    for _ in 0..24 {
+        world.restart(0);
+        world.pass(3_600_000);
+    }
+    assert!(world.relays[0].puts - before <= 8);
+    world.go_online(1);
+    world.pass(60_000);
+    assert_eq!(world.texts(1), ["waiting"]);
+}
+
+#[test]
+fn more_addresses_than_a_card_may_name_are_cut() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    let endpoint = Some(comptoir_protocol::identity::Endpoint {
+        key: world.nodes[0].key,
+        addresses: (0..40)
+            .map(|port| format!("/ip4/127.0.0.1/tcp/{port}"))
+            .collect(),
+    });
+    world.input(0, Input::Opened { endpoint });
+    world.befriend();
+    world.say(1, "found you");
+    world.pass(5_000);
+    assert_eq!(world.texts(0), ["found you"]);
+}
+
+///
+#[test]
+fn the_largest_send_goes_in_deposits_of_the_largest_class() {
+    let mut world = through(1);
+    let texts: Vec<String> = (0..64)
+        .map(|number| format!("{number:02}{}", "x".repeat(16 * 1024 - 2)))
+        .collect();
+    let thread = world.thread(0);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    world.try_say(0, thread, &texts).unwrap();
+    world.pass(60_000);
+    assert_eq!(world.texts(1), texts);
+    let largest = world.relays[0].largest;
+    assert!(
+        (32 * 1024..=60 * 1024).contains(&largest),
+        "{largest} bytes"
+    );
+    assert_eq!(world.outbox(0), 0);
+}

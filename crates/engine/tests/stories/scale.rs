@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ten thousand threads in 25 MiB of engine memory.
+//! Many: ten thousand threads in 25 MiB of engine memory, and more boxes at a relay than one call may name.
 
 use comptoir_engine::rows::contact::Contact;
 use comptoir_engine::rows::key;
@@ -85,4 +85,52 @@ fn ten_thousand_threads_fit_in_memory_loaded_or_not() {
     let used = world.nodes[0].engine.memory_bytes();
     assert!(used < MEMORY_BYTES_MAX, "{used} bytes after all were used");
     println!("engine memory: {idle} bytes with 10,000 threads opened, {used} after each was used");
+}
+
+const CONTACTS: u32 = 300;
+
+/// Contacts without a thread, copied from the one there is: enough to have boxes.
+fn know_many(world: &mut World, at: usize) {
+    let rows = &mut world.nodes[at].view.0;
+    let under = |number: u32| [vec![key::CONTACT], number.to_be_bytes().to_vec()].concat();
+    let contact_row: Contact = row(&rows[&under(1)]);
+    for number in 100..100 + CONTACTS {
+        let mut name = [7; 32];
+        name[..4].copy_from_slice(&number.to_be_bytes());
+        let contact = Contact {
+            account: AccountId(name),
+            thread: None,
+            endpoints: Vec::new(),
+            capabilities: Vec::new(),
+            ..contact_row.clone()
+        };
+        rows.insert(under(number), bytes(&contact));
+    }
+}
+
+///
+#[test]
+fn more_boxes_than_one_call_may_name_are_subscribed_to_in_pages() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.befriend();
+    know_many(&mut world, 0);
+    world.restart(0);
+    let relay = world.add_relay();
+    let ticket = None;
+    world.ask(0, Command::AddRelay { relay, ticket }).unwrap();
+    world.pass(600_000);
+    // One for each contact, and the front door.
+    let boxes = CONTACTS as usize + 2;
+    assert_eq!(world.relays[0].subscribed.len(), boxes);
+    let fetches = world.relays[0].fetches;
+    assert!(fetches <= 3 * boxes, "{fetches} looks into {boxes} boxes");
+    // Another connection: all of them again, in two calls.
+    let subscribes = world.relays[0].subscribes;
+    world.go_offline(0);
+    assert!(world.relays[0].subscribed.is_empty());
+    world.go_online(0);
+    world.pass(60_000);
+    assert_eq!(world.relays[0].subscribed.len(), boxes);
+    assert_eq!(world.relays[0].subscribes - subscribes, 2);
+    assert!(world.relays[0].fetches - fetches <= 2 * boxes);
 }

@@ -268,32 +268,6 @@ fn kind_9999_shows_its_fallback_is_answered_and_read_after_the_upgrade() {
 
 ///
 #[test]
-fn what_somebody_else_may_not_send_is_held_back() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
-    let thread = world.thread(0);
-    let messages = vec![NewMessage {
-        body: Body::text("buy now"),
-    }];
-    world
-        .ask(
-            0,
-            Command::Send {
-                thread,
-                lane: Lane::Promotion,
-                messages,
-            },
-        )
-        .unwrap();
-    world.pass(2_000);
-    assert!(world.texts(1).is_empty());
-    let thread = &query::threads(&world.nodes[1].view, 1).unwrap()[0];
-    assert_eq!((thread.held_back, thread.unread), (1, 0));
-    assert!(world.saw(1, |event| matches!(event, Event::HeldBack { count: 1, .. })));
-    assert!(!world.saw(1, |event| matches!(event, Event::MessagesReceived { .. })));
-}
-
-#[test]
 fn a_year_passes_and_capabilities_and_cards_are_renewed() {
     let mut world = World::new(&["Alice", "Bob"]);
     let relay = world.add_relay();

@@ -161,12 +161,15 @@ impl World {
     }
 
     pub fn add_relay(&mut self) -> RelayDescriptor {
-        let key = RelayKey([200 + self.relays.len() as u8; 32]);
+        let seed = [200 + self.relays.len() as u8; 32];
+        let signing = comptoir_crypto::keys::BoxOwnerKey::from_secret(&seed);
+        let key = RelayKey(signing.public().0);
         let descriptor = RelayDescriptor {
             key,
             addresses: vec![format!("/ip4/10.0.0.{}/tcp/1", self.relays.len() + 1)],
         };
-        self.relays.push(FakeRelay::new(descriptor.clone()));
+        self.relays
+            .push(FakeRelay::new(descriptor.clone(), signing));
         descriptor
     }
 

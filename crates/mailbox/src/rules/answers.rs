@@ -15,7 +15,9 @@ use rand_core::CryptoRng;
 use super::blobs::{self, By};
 use super::boxes::{Found, lane_of};
 use super::call::{Call, Refusal, Stop};
-use super::{Outcome, boot, capabilities, creation, deposits, fetch, front_door, key_packages};
+use super::{
+    Outcome, boot, capabilities, creation, deposits, fetch, front_door, guests, key_packages,
+};
 use crate::config::{BLOB_BYTES_MAX, DiskLevel, FETCH_WAIT_S_MAX, ITEM_TTL_S_MAX};
 
 /// Decides one request.
@@ -80,7 +82,7 @@ fn answer(
                 ttl_s: *ttl_s,
                 ticket,
             };
-            let head = creation::create(call, &wanted, rng)?;
+            let head = creation::create(call, &wanted)?;
             let items_max = call.config.limits.box_items_max;
             let ttl_s = u32::try_from(head.ttl_s).unwrap_or(u32::MAX);
             Ok(RelayAnswer::Created {
@@ -90,6 +92,9 @@ fn answer(
                 items_max,
                 bytes_max: head.bytes_max,
             })
+        }
+        RelayRequest::GuestTicket { rid } => {
+            Ok(RelayAnswer::Ticket(guests::guest_ticket(call, rid, rng)?))
         }
         RelayRequest::Put {
             sid,

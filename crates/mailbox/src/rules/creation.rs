@@ -6,7 +6,8 @@ use comptoir_protocol::id::{Lane, PublicKey, Rid, Sid};
 use comptoir_protocol::limits::READERS_MAX;
 use comptoir_protocol::signed::Signed;
 use comptoir_protocol::ticket::Ticket;
-use rand_core::CryptoRng;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use super::boot::{close_counter, open_counter};
 use super::boxes::{Found, Head, kind, lane_byte};
@@ -37,12 +38,8 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Makes a box, or finds the one this owner key has: a retry after a lost answer costs no second place on the ticket.
-pub(crate) fn create(
-    call: &mut Call<'_>,
-    wanted: &Wanted<'_>,
-    rng: &mut impl CryptoRng,
-) -> Result<Head, Stop> {
-    if call.signer()? != wanted.owner {
+pub(crate) fn create(call: &mut Call<'_>, wanted: &Wanted<'_>) -> Result<Head, Stop> {
+    if wanted.ticket.is_none() && call.signer()? != wanted.owner {
         return Err(Refusal::Denied.into());
     }
     if let Some(head) = existing(call, wanted)? {
@@ -64,8 +61,8 @@ pub(crate) fn create(
     };
     let limit = call.config.limits.box_bytes_max;
     let head = Head {
-        rid: Rid(random(rng)),
-        sid: Sid(random(rng)),
+        rid: Rid(name_of(call, "rid", wanted)),
+        sid: Sid(name_of(call, "sid", wanted)),
         owner: wanted.owner,
         kind: kind::byte(wanted.kind),
         lane: lane_byte(wanted.lane),
@@ -105,6 +102,16 @@ fn existing(call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Option<Head>, Stop> 
     let Some(Found { head, .. }) = call.box_of_owner_key(&wanted.owner)? else {
         return Ok(None);
     };
+    // Whoever neither owns it nor holds its ticket learns nothing of it.
+    let signer = call.signer()?;
+    let ours = match &head.ticket {
+        _ if signer == head.owner => true,
+        Some(serial) => call.holds_ticket(serial, &signer)?,
+        None => false,
+    };
+    if !ours {
+        return Err(Refusal::Denied.into());
+    }
     if head.kind != kind::byte(wanted.kind) || head.lane != lane_byte(wanted.lane) {
         return Err(
             Refusal::Invalid("this owner key has another box: make a new key for each").into(),
@@ -136,10 +143,23 @@ fn enter(call: &mut Call<'_>, found: &Found, readers: &[PublicKey]) -> Result<()
     Ok(())
 }
 
-fn random(rng: &mut impl CryptoRng) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    rng.fill_bytes(&mut bytes);
-    bytes
+/// A name of a box, which only this relay can compute: from its own key and the owner's.
+///
+/// Not drawn at random: a relay that lost its disk gives the box its old names when the owner makes it again, and
+/// whoever was told of it writes there as before. Without that, two contacts who use the same relays would not find
+/// each other again.
+fn name_of(call: &Call<'_>, role: &str, wanted: &Wanted<'_>) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(call.config.key.as_bytes())
+        .expect("HMAC takes a key of any length");
+    for part in [
+        b"comptoir/box-name".as_slice(),
+        role.as_bytes(),
+        &[kind::byte(wanted.kind), lane_byte(wanted.lane)],
+        &wanted.owner.0,
+    ] {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 /// Adds a reader, who finds everything that still lies in the box.

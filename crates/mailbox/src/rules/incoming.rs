@@ -162,6 +162,8 @@ pub fn cost(request: &RelayRequest) -> u32 {
         | RelayRequest::Move { .. }
         | RelayRequest::Delete { .. } => 5,
         // Two signature checks, and something that lasts.
-        RelayRequest::Create { .. } | RelayRequest::PutOpen { .. } => 20,
+        RelayRequest::Create { .. }
+        | RelayRequest::PutOpen { .. }
+        | RelayRequest::GuestTicket { .. } => 20,
     }
 }

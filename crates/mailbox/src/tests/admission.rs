@@ -2,9 +2,11 @@
 //! Admission: who may have boxes on a relay, and how much of it.
 
 use comptoir_protocol::frame::{BoxKind, ErrorCode, RelayAnswer, RelayRequest};
-use comptoir_protocol::id::{Lane, RelayKey};
+use comptoir_protocol::id::{Lane, RelayKey, Rid};
 use comptoir_protocol::signed::{Signed, public_key};
 use comptoir_protocol::ticket::Ticket;
+
+use ed25519_dalek::SigningKey;
 
 use super::world::{DAY, START_MS, World, generous, is_stored, relay_key};
 use crate::{Limits, TicketTerms, issue_ticket};
@@ -16,21 +18,22 @@ fn ticket(world: &mut World, bytes: u64, boxes: u32) -> Signed<Ticket> {
             bytes,
             boxes,
             not_after_ms: START_MS + DAY,
+            guests: 2,
         },
         &mut world.rng,
     )
 }
 
-/// A CREATE with new keys.
+/// A CREATE with a new owner key, by one who has the key of this number.
+fn create_as(world: &mut World, who: u8, ticket: Option<&Signed<Ticket>>) -> RelayAnswer {
+    let (owner, reader) = (world.key(), SigningKey::from_bytes(&[who; 32]));
+    let (kind, lane) = (BoxKind::Thread, Lane::Service);
+    world.create(&owner, &[&reader], kind, lane, ticket.cloned())
+}
+
+/// A CREATE with a new owner key, always by the same one.
 fn create(world: &mut World, ticket: Option<&Signed<Ticket>>) -> RelayAnswer {
-    let (owner, reader) = (world.key(), world.key());
-    world.create(
-        &owner,
-        &[&reader],
-        BoxKind::Thread,
-        Lane::Service,
-        ticket.cloned(),
-    )
+    create_as(world, 200, ticket)
 }
 
 fn is_error(answer: &RelayAnswer, expected: ErrorCode) -> bool {
@@ -109,7 +112,7 @@ fn a_create_that_is_sent_again_finds_its_box_and_takes_no_second_place() {
 fn a_place_comes_back_when_its_box_is_deleted() {
     let mut world = World::closed();
     let ticket = ticket(&mut world, 1 << 30, 1);
-    let (owner, reader) = (world.key(), world.key());
+    let (owner, reader) = (world.key(), SigningKey::from_bytes(&[200; 32]));
     let answer = world.create(
         &owner,
         &[&reader],
@@ -144,6 +147,7 @@ fn an_expired_foreign_or_forged_ticket_opens_nothing() {
         bytes: 1 << 30,
         boxes: 5,
         not_after_ms: START_MS + 90 * DAY,
+        guests: 0,
     };
     // Another relay's, another relay's that names us, and one of ours that names another relay.
     let foreign = issue_ticket(&operator, terms, &mut world.rng);
@@ -153,6 +157,7 @@ fn an_expired_foreign_or_forged_ticket_opens_nothing() {
         bytes: 1 << 30,
         boxes: 5,
         not_after_ms: START_MS + 90 * DAY,
+        guests: 0,
     };
     let us = RelayKey(public_key(&relay_key()).0);
     let forged = Signed::sign(&named(us), &operator);
@@ -169,6 +174,151 @@ fn an_expired_foreign_or_forged_ticket_opens_nothing() {
             ErrorCode::Ticket
         ));
     }
+}
+
+///
+#[test]
+fn a_ticket_belongs_to_the_key_that_used_it_first() {
+    let mut world = World::closed();
+    world.restless = true;
+    let ticket = ticket(&mut world, 1 << 30, 5);
+    let is_made = |answer: &RelayAnswer| matches!(answer, RelayAnswer::Created { .. });
+    assert!(is_made(&create_as(&mut world, 200, Some(&ticket))));
+    // Somebody who read the same link comes second.
+    let copied = create_as(&mut world, 201, Some(&ticket));
+    assert!(is_error(&copied, ErrorCode::Ticket));
+    assert!(is_made(&create_as(&mut world, 200, Some(&ticket))));
+    // It was used in time: its holder goes on when the date is past, and a copy opens nothing then, too.
+    world.later(400 * DAY);
+    assert!(is_made(&create_as(&mut world, 200, Some(&ticket))));
+    let late = create_as(&mut world, 201, Some(&ticket));
+    assert!(is_error(&late, ErrorCode::Ticket));
+}
+
+#[test]
+fn neither_a_copied_ticket_nor_none_tells_of_anothers_box() {
+    let mut world = World::closed();
+    let ticket = ticket(&mut world, 1 << 30, 5);
+    let (owner, reader, thief) = (world.key(), world.key(), world.key());
+    let (kind, lane) = (BoxKind::Thread, Lane::Service);
+    let own = [&reader];
+    assert!(matches!(
+        world.create(&owner, &own, kind, lane, Some(ticket.clone())),
+        RelayAnswer::Created { .. }
+    ));
+    for ticket in [Some(ticket), None] {
+        let request = RelayRequest::Create {
+            owner: public_key(&owner),
+            readers: vec![public_key(&thief)],
+            kind,
+            lane,
+            ttl_s: 0,
+            ticket,
+        };
+        assert_eq!(world.ask(&thief, &request), RelayAnswer::Denied);
+    }
+}
+
+fn front_door(world: &mut World, ticket: Option<&Signed<Ticket>>) -> (SigningKey, Rid) {
+    let (owner, reader) = (world.key(), SigningKey::from_bytes(&[200; 32]));
+    let (kind, lane) = (BoxKind::FrontDoor, Lane::Service);
+    match world.create(&owner, &[&reader], kind, lane, ticket.cloned()) {
+        RelayAnswer::Created { rid, .. } => (owner, rid),
+        other => panic!("no door: {other:?}"),
+    }
+}
+
+///
+#[test]
+fn a_tickets_holder_gets_as_many_for_guests_as_the_operator_wrote_on_it() {
+    let mut world = World::closed();
+    world.restless = true;
+    let own = ticket(&mut world, 1 << 30, 5);
+    let (owner, rid) = front_door(&mut world, Some(&own));
+    let ask = RelayRequest::GuestTicket { rid };
+    let guest = |answer: RelayAnswer| match answer {
+        RelayAnswer::Ticket(ticket) => ticket,
+        other => panic!("no ticket: {other:?}"),
+    };
+    let (first, second) = (
+        guest(world.ask(&owner, &ask)),
+        guest(world.ask(&owner, &ask)),
+    );
+    assert_ne!(first, second);
+    assert!(is_error(&world.ask(&owner, &ask), ErrorCode::Ticket));
+    // A guest makes its boxes, and has no guests.
+    let guest_reader = world.key();
+    let (guest_owner, kind) = (world.key(), BoxKind::FrontDoor);
+    let made = world.create(
+        &guest_owner,
+        &[&guest_reader],
+        kind,
+        Lane::Service,
+        Some(first.clone()),
+    );
+    let RelayAnswer::Created {
+        rid: theirs,
+        bytes_max,
+        ..
+    } = made
+    else {
+        panic!("no box: {made:?}")
+    };
+    assert_eq!(bytes_max, 2 << 20);
+    let more = RelayRequest::GuestTicket { rid: theirs };
+    assert!(is_error(&world.ask(&guest_owner, &more), ErrorCode::Ticket));
+    // Used by one guest, it is no other's.
+    assert!(is_error(
+        &create_as(&mut world, 201, Some(&first)),
+        ErrorCode::Ticket
+    ));
+    // Not taken up in time, it opens nothing; and the owner has new ones.
+    world.later(31 * DAY);
+    assert!(is_error(
+        &create_as(&mut world, 202, Some(&second)),
+        ErrorCode::Ticket
+    ));
+    guest(world.ask(&owner, &ask));
+}
+
+#[test]
+fn only_the_owner_of_a_front_door_asks_for_a_guest() {
+    let mut world = World::closed();
+    let own = ticket(&mut world, 1 << 30, 5);
+    let (owner, rid) = front_door(&mut world, Some(&own));
+    let (stranger, ask) = (world.key(), RelayRequest::GuestTicket { rid });
+    assert_eq!(world.ask(&stranger, &ask), RelayAnswer::Denied);
+    assert_eq!(world.ask_unsigned(&ask), RelayAnswer::Denied);
+    let nowhere = RelayRequest::GuestTicket { rid: Rid([1; 32]) };
+    assert_eq!(world.ask(&owner, &nowhere), RelayAnswer::Denied);
+    let mut open = World::open();
+    let thread = open.thread_box();
+    let ask = RelayRequest::GuestTicket { rid: thread.rid };
+    assert_eq!(open.ask(&thread.owner, &ask), RelayAnswer::Denied);
+    // An open relay has room for everybody's guests.
+    let (owner, rid) = front_door(&mut open, None);
+    for _ in 0..3 {
+        let answer = open.ask(&owner, &RelayRequest::GuestTicket { rid });
+        assert!(matches!(answer, RelayAnswer::Ticket(_)));
+    }
+}
+
+///
+#[test]
+fn a_box_made_again_after_the_relay_lost_everything_has_its_old_names() {
+    let mut world = World::open();
+    let own = world.thread_box();
+    let (kind, lane) = (BoxKind::Thread, Lane::Service);
+    let mut other = World::open();
+    let again = other.create(&own.owner, &[&own.reader], kind, lane, None);
+    let RelayAnswer::Created { rid, sid, .. } = again else {
+        panic!("no box: {again:?}")
+    };
+    assert_eq!((rid, sid), (own.rid, own.sid));
+    assert_ne!(rid.0, sid.0, "one says nothing of the other");
+    // Keys are the same in both worlds: another owner's box comes third.
+    let _same = (other.key(), other.key());
+    assert_ne!(rid, other.thread_box().rid);
 }
 
 #[test]

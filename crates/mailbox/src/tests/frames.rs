@@ -175,6 +175,7 @@ fn every_request(world: &mut World) -> Vec<RelayRequest> {
         RelayRequest::Move { rid },
         RelayRequest::Delete { rid },
         RelayRequest::Info,
+        RelayRequest::GuestTicket { rid },
     ]
 }
 

@@ -223,6 +223,11 @@ impl World {
         lane: Lane,
         ticket: Option<Signed<Ticket>>,
     ) -> RelayAnswer {
+        // A ticket is held by its holder's reader.
+        let signer = match (&ticket, readers.first()) {
+            (Some(_), Some(reader)) => *reader,
+            _ => owner,
+        };
         let readers = readers.iter().map(|reader| public_key(reader)).collect();
         let request = RelayRequest::Create {
             owner: public_key(owner),
@@ -232,7 +237,7 @@ impl World {
             ttl_s: 0,
             ticket,
         };
-        self.ask(owner, &request)
+        self.ask(signer, &request)
     }
 
     /// A box of a kind with one reader, on an open relay.
