@@ -8,6 +8,7 @@ mod failure;
 mod held_back;
 mod init;
 mod logs;
+mod names;
 mod node;
 mod output;
 mod people;
@@ -41,12 +42,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    if !cfg!(target_os = "linux") {
-        eprintln!(
-            "Comptoir's promise that nothing stored is lost was tested on Linux only, not on this system."
-        );
-    }
     let output = Output::new(arguments.json);
+    if !cfg!(target_os = "linux") {
+        output.say("Comptoir's promise that nothing stored is lost was tested on Linux only, not on this system.");
+    }
     match dispatch(arguments, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -58,12 +57,9 @@ pub fn run() -> ExitCode {
 
 fn dispatch(arguments: Arguments, output: Output) -> Result<(), Failure> {
     if let Command::Completions { shell } = arguments.command {
-        clap_complete::generate(
-            shell,
-            &mut Arguments::command(),
-            "comptoir",
-            &mut std::io::stdout(),
-        );
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Arguments::command(), "comptoir", &mut script);
+        output::print(String::from_utf8_lossy(&script));
         return Ok(());
     }
     let home = arguments

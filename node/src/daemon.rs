@@ -68,17 +68,11 @@ impl Daemon {
         if let Some(error) = server.tcp_error() {
             tracing::warn!(%error, port, "the API's port is taken; the unix socket works all the same");
         }
-        let listen = node
-            .inner
-            .net
-            .as_ref()
-            .map(comptoir_net::NetHandle::listen_addresses)
-            .unwrap_or_default();
         let ready = Ready {
             ready: true,
             socket: server.socket().to_path_buf(),
             port: server.port(),
-            listen,
+            listen: node.listen_addresses(),
         };
         let (stop, stopped) = watch::channel(false);
         let host: Arc<dyn ApiHost> = Arc::new(Host::new(node.clone(), stop.clone()));

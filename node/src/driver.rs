@@ -6,6 +6,7 @@ mod coalesce;
 mod effects;
 mod held;
 mod queue;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,15 +18,14 @@ use comptoir_engine::{
 use comptoir_protocol::identity::Endpoint;
 use comptoir_store::{Core, Seq, Store, StoreError, Writer};
 use rand_chacha::ChaCha20Rng;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use self::coalesce::{Unit, coalesce};
 pub(crate) use self::effects::{Carriers, Effects};
 use self::held::Held;
 pub use self::queue::CommandError;
-pub(crate) use self::queue::{DriverHandle, Job};
+pub(crate) use self::queue::{DriverHandle, Job, no_room};
+use self::waiting::wait;
 use crate::time::{Clock, monotonic_ms};
 
 /// Jobs taken at once: enough that waiting sends of one thread share envelopes of 64, few enough that a tick or a
@@ -49,12 +49,13 @@ pub(crate) struct Driver {
     carriers: Arc<Carriers>,
     clock: Clock,
     rng: ChaCha20Rng,
-    runtime: Handle,
     jobs: mpsc::Receiver<Job>,
     waiting: BTreeMap<CommandId, Vec<Waiting>>,
     endpoint: Option<Endpoint>,
     next_command: u64,
     wake_at_ms: Option<u64>,
+    /// Who waits for the store to be closed.
+    stopping: Option<oneshot::Sender<()>>,
     /// Which life of the engine this is: a failure of an earlier one has been dealt with.
     generation: u64,
 }
@@ -67,7 +68,6 @@ impl Driver {
         carriers: Arc<Carriers>,
         clock: Clock,
         rng: ChaCha20Rng,
-        runtime: Handle,
         jobs: mpsc::Receiver<Job>,
     ) -> Result<Self, OpenError> {
         let core = store.core();
@@ -84,17 +84,18 @@ impl Driver {
             carriers,
             clock,
             rng,
-            runtime,
             jobs,
             waiting,
             endpoint,
             next_command: 1,
             wake_at_ms: None,
+            stopping: None,
             generation: 0,
         })
     }
 
-    /// Runs until told to stop or until every handle is gone, then closes the store.
+    /// Runs until told to stop or until every handle is gone, then closes the store. Needs no runtime around it: one that
+    /// ends takes the driver down in order, not in a panic.
     pub(crate) fn run(mut self, endpoint: Option<Endpoint>) {
         self.endpoint.clone_from(&endpoint);
         self.step(Input::Opened { endpoint });
@@ -102,9 +103,8 @@ impl Driver {
             for unit in coalesce(batch) {
                 match unit {
                     Unit::Stop(done) => {
-                        self.close();
-                        let _ = done.send(());
-                        return;
+                        self.stopping = Some(done);
+                        return self.close();
                     }
                     Unit::CommitFailed { generation, reason } => {
                         self.on_commit_failed(generation, &reason)
@@ -145,18 +145,7 @@ impl Driver {
         let pause = self
             .wake_at_ms
             .map(|at| Duration::from_millis(at.saturating_sub(monotonic_ms())));
-        let jobs = &mut self.jobs;
-        self.runtime.block_on(async {
-            match pause {
-                None => jobs.recv().await,
-                Some(pause) => {
-                    match tokio::time::timeout_at(Instant::now() + pause, jobs.recv()).await {
-                        Ok(job) => job,
-                        Err(_) => Some(Job::Input(Input::Tick)),
-                    }
-                }
-            }
-        })
+        wait(&mut self.jobs, pause).unwrap_or(Some(Job::Input(Input::Tick)))
     }
 
     fn command(
@@ -297,7 +286,7 @@ impl Driver {
                     let _ = waiting.send(Err(CommandError::ReadOnly));
                 }
                 Job::Stop(done) => {
-                    let _ = done.send(());
+                    self.stopping = Some(done);
                     self.jobs.close();
                     return true;
                 }
@@ -312,6 +301,10 @@ impl Driver {
             && let Err(error) = writer.flush()
         {
             tracing::error!(%error, "the last steps did not reach the disk; they were not acknowledged");
+        }
+        self.store.close();
+        if let Some(stopping) = self.stopping.take() {
+            let _ = stopping.send(());
         }
     }
 }

@@ -3,8 +3,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use comptoir_store::StoreError;
 
 /// The folder of one node. Everything the node writes lies in it, readable by its user only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,9 +15,13 @@ pub struct Home {
 }
 
 impl Home {
-    /// Names the folder; nothing is created.
+    /// Names the folder; nothing is created. A relative one is meant from where the process stands now: what the daemon
+    /// leaves in it is read from anywhere.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        let dir = dir.into();
+        Self {
+            dir: std::path::absolute(&dir).unwrap_or(dir),
+        }
     }
 
     /// The folder a user gets who names none: `$COMPTOIR_HOME`, then `$XDG_DATA_HOME/comptoir`, then
@@ -37,15 +43,12 @@ impl Home {
         &self.dir
     }
 
-    /// Creates the folder for this user only (0700), with its parents.
+    /// Creates the folder for this user only (0700), with its parents; their names are durable on return.
     ///
     /// # Errors
     /// Whatever the file system says.
-    pub fn create(&self) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
+    pub fn create(&self) -> Result<(), StoreError> {
+        Ok(comptoir_kv::make_folder(&self.dir)?)
     }
 
     /// The store's folder.
@@ -61,6 +64,11 @@ impl Home {
     /// The libp2p identity of this node's listening side.
     pub fn endpoint_key(&self) -> PathBuf {
         self.dir.join("endpoint.key")
+    }
+
+    /// The ports this node listened on last.
+    pub(crate) fn ports(&self) -> PathBuf {
+        self.dir.join("ports")
     }
 
     /// The daemon's log.

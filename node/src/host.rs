@@ -17,13 +17,13 @@ mod tokens;
 
 use comptoir_api::host::{Answer, HostError, Idempotency};
 use comptoir_api::id::PersonaName;
-use comptoir_engine::{Answer as Done, Command, ViewError};
-use comptoir_kv::{Floor, KvError};
-use comptoir_store::{CommittedView, StoreError};
+use comptoir_engine::{Answer as Done, Command, Refusal, ViewError};
+use comptoir_kv::Floor;
+use comptoir_store::CommittedView;
 use tokio::sync::watch;
 
 use self::errors::host_error;
-use crate::driver::CommandError;
+use crate::driver::{CommandError, no_room};
 use crate::node::Node;
 use crate::time::wall_ms;
 
@@ -94,21 +94,27 @@ impl Host {
                 let reason = self.node.inner.carriers.trouble().read_only;
                 self.unwritable(reason.unwrap_or_else(|| error.to_string()))
             }
+            CommandError::Refused(Refusal::AlreadyPersona { persona }) => {
+                HostError::Conflict(format!(
+                    "this phrase is persona {} already",
+                    self.persona_name(persona)
+                ))
+            }
             error => host_error(error),
         }
     }
 
     fn unwritable(&self, detail: String) -> HostError {
-        let no_room = matches!(
-            self.node.inner.core.room(),
-            Err(StoreError::Kv(KvError::Full { .. }))
-        );
+        let room = self.node.inner.core.room();
+        if let Some(room) = room.err().as_ref().and_then(no_room) {
+            return HostError::StorageFull(room);
+        }
         // A store that could not be opened again cannot be asked; its disk can.
         let below_floor = || {
             self.free_bytes()
                 .is_ok_and(|free| free < Floor::default().least_bytes)
         };
-        if no_room || below_floor() {
+        if below_floor() {
             HostError::StorageFull(detail)
         } else {
             HostError::ReadOnly(detail)

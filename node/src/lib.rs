@@ -17,6 +17,7 @@ mod host;
 mod log;
 mod node;
 mod personas;
+mod ports;
 mod random;
 mod relay;
 mod relays;

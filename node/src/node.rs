@@ -239,6 +239,12 @@ impl Node {
         .map(|_| ())
     }
 
+    /// Where peers reach the node, as multiaddrs; empty when it listens nowhere.
+    pub fn listen_addresses(&self) -> Vec<String> {
+        let net = self.inner.net.as_ref();
+        net.map(NetHandle::listen_addresses).unwrap_or_default()
+    }
+
     /// The personas, by number.
     pub fn personas(&self) -> Result<Vec<PersonaView>, ViewError> {
         query::personas(&self.committed())

@@ -6,6 +6,7 @@ mod disk;
 mod links;
 mod network;
 mod proxy;
+mod schema;
 mod search;
 
 use std::path::Path;

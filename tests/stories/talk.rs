@@ -66,11 +66,22 @@ fn what_was_said_to_somebody_offline_arrives_through_a_relay() {
 #[test]
 fn a_kill_loses_nothing_and_doubles_nothing() {
     let world = world();
-    // Both come back on other ports: without a relay neither would know where the other is now.
     let relay = Relay::open(world.path(), "relay");
-    let (mut alice, mut bob) = met(world.path());
+    let (alice, bob) = met(world.path());
     alice.uses(&relay);
     bob.uses(&relay);
+    killed_in_turns(alice, bob);
+}
+
+/// Both come back at once where they were: a node takes the ports of its last run again.
+#[test]
+fn a_kill_of_both_without_a_relay_loses_nothing_and_doubles_nothing() {
+    let world = world();
+    let (alice, bob) = met(world.path());
+    killed_in_turns(alice, bob);
+}
+
+fn killed_in_turns(mut alice: Person, mut bob: Person) {
     let lines: Vec<String> = (0..60).map(|i| format!("line {i}")).collect();
     alice.sends_lines("bob", &lines[..20]);
     section("Bob is killed; Alice goes on and is killed too; both come back");

@@ -183,16 +183,15 @@ impl Client {
     }
 
     fn failed(&self, error: &reqwest::Error) -> ClientError {
-        let cause = with_causes(error);
         if error.is_timeout() {
             ClientError::Timeout
         } else if error.is_connect() {
             ClientError::DaemonDown {
                 place: self.socket.to_path_buf(),
-                cause,
+                cause: first_cause(error),
             }
         } else {
-            ClientError::Interrupted(cause)
+            ClientError::Interrupted(with_causes(error))
         }
     }
 }
@@ -206,6 +205,15 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// What lies at the bottom: for a socket nobody listens on, the system's own word.
+fn first_cause(error: &dyn std::error::Error) -> String {
+    let mut bottom = error;
+    while let Some(cause) = bottom.source() {
+        bottom = cause;
+    }
+    bottom.to_string()
 }
 
 /// Lets a good answer through; reads the problem of any other.

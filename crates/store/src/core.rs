@@ -127,6 +127,12 @@ impl Core {
         None
     }
 
+    /// The files below, for whoever closes them; nothing is answered from now on.
+    pub(crate) fn take_kv(&self) -> Arc<dyn Kv> {
+        let mut kv = self.kv.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *kv, Arc::new(Stopped))
+    }
+
     /// What the engine sees: committed rows under everything submitted.
     pub fn view(&self) -> PendingView<'_> {
         PendingView(self)
@@ -230,7 +236,7 @@ fn check_writes(writes: &[Write]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What stands in while the files are opened again: refuses everything.
+/// What stands in while the files are opened again, and after they were closed: refuses everything.
 struct Stopped;
 
 impl Kv for Stopped {

@@ -121,6 +121,17 @@ impl Store {
         }
     }
 
+    /// Closes the files: the folder's lock is free on return, whoever still shares the [`Core`]; all it is asked from now
+    /// on fails with [`KvError::Closed`]. What was submitted and not committed is lost.
+    pub fn close(self) {
+        let kv = self.core.take_kv();
+        let started = Instant::now();
+        // A reader that is just done holds the files for a moment longer.
+        while Arc::strong_count(&kv) > 1 && started.elapsed() < REOPEN_WAIT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Locks the root key by another method, or under another passphrase; durable on return.
     pub fn change_access(
         &mut self,

@@ -256,8 +256,8 @@ pub(crate) enum Engine {
 /// The daemon.
 #[derive(Debug, Args)]
 pub(crate) struct Up {
-    /// Where to listen for peers, as multiaddr; may be repeated. If left unset: TCP and QUIC on a free
-    /// port of every interface. `none` listens nowhere.
+    /// Where to listen for peers, as multiaddr; may be repeated. If left unset: TCP and QUIC on every
+    /// interface. Port 0 is the port of the last run, or a free one. `none` listens nowhere.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
     /// TCP port of the local API on 127.0.0.1; 0 takes a free one.

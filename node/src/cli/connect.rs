@@ -5,8 +5,8 @@ use comptoir_api::client::{Client, ClientError};
 use comptoir_api::dto::{Contact, ContactQuery};
 use comptoir_api::id::{ContactId, PersonaName};
 
-use super::Failure;
 use super::output::Output;
+use super::{Failure, names};
 use crate::home::Home;
 
 /// An open way to the daemon of a home.
@@ -22,9 +22,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Finds the daemon's socket and token in `home`.
     pub(crate) fn open(home: &Home, persona: &str, output: Output) -> Result<Self, Failure> {
-        let persona = persona
-            .parse::<PersonaName>()
-            .map_err(|error| Failure::usage(error.to_string()))?;
+        let persona = names::persona(persona)?;
         let client = Client::open(home.dir())?;
         Ok(Self {
             client,

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::Path;
 
+use crate::home::Home;
+
 /// Why a command ended without doing what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -35,6 +37,14 @@ impl Failure {
             message: message.into(),
             status: 5,
         }
+    }
+
+    /// There is no node where one was expected.
+    pub(crate) fn no_home(home: &Home) -> Self {
+        Self::not_found(format!(
+            "there is no node in {}; `comptoir init` makes one",
+            home.dir().display()
+        ))
     }
 
     /// A rule refuses it.

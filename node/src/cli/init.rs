@@ -6,7 +6,7 @@ use comptoir_store::EngineKind;
 
 use super::args::{Engine, Init};
 use super::output::{Output, printable};
-use super::{Failure, phrase, secret};
+use super::{Failure, names, phrase, secret};
 use crate::home::Home;
 use crate::node::{Node, NodeBuilder};
 use crate::time::wall_ms;
@@ -23,6 +23,7 @@ pub(crate) async fn run(output: Output, home: &Home, init: Init) -> Result<(), F
             home.dir().display()
         )));
     }
+    names::check_shown(&init.name)?;
     let mailbox = check_links(&init)?;
     let words = phrase::obtain(init.phrase_file.as_deref(), crate::random::<32>()?)?;
     let unlock = secret::for_new_home(output, &init.unlock)?;
@@ -33,7 +34,7 @@ pub(crate) async fn run(output: Output, home: &Home, init: Init) -> Result<(), F
         crate::random::<2>()?,
     )?;
     home.create()
-        .map_err(|error| Failure::file(home.dir(), &error))?;
+        .map_err(|error| Failure::general(error.to_string()))?;
     let mut builder = NodeBuilder::new(home.clone()).unlock(unlock).create();
     // Without a mailbox the answer to the first hello can only come here: the hello names where this node listens.
     if mailbox.is_some() || init.invite.is_none() {
@@ -64,6 +65,7 @@ pub(crate) async fn run(output: Output, home: &Home, init: Init) -> Result<(), F
         printable(&init.name),
         home.dir().display()
     ));
+    phrase::say_new_account(output, &words);
     if mailbox.is_none() {
         output.say("It has no relay yet: it is reachable only while online. `comptoir relay add LINK` changes that.");
     }

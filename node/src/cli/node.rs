@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Commands about the node itself: status, doctor, settings, tokens, down.
 
+use std::collections::BTreeMap;
+
 use comptoir_api::auth::Scope;
 use comptoir_api::dto::{
     CheckResult, NewToken, NodeState, NodeStatus, RelayState, Setting, Token, UnlockedBy,
 };
-use comptoir_api::id::PersonaName;
+use serde_json::Value;
 
-use super::Failure;
 use super::args::TokensAction;
 use super::connect::Connection;
+use super::{Failure, names};
 
 /// Prints how the node is, one word first.
 pub(crate) async fn status(connection: &Connection) -> Result<(), Failure> {
@@ -168,16 +170,13 @@ pub(crate) async fn settings(
 ) -> Result<(), Failure> {
     let (changes, names): (Vec<String>, Vec<String>) =
         assignments.into_iter().partition(|text| text.contains('='));
-    let changes = changes
-        .iter()
-        .filter_map(|text| text.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value_of(value)));
-    let changes: std::collections::BTreeMap<String, serde_json::Value> = changes.collect();
-    let all = if changes.is_empty() {
-        connection.client.settings().await?.data
-    } else {
-        connection.client.change_settings(&changes).await?.data
-    };
+    let mut all = connection.client.settings().await?.data;
+    if !changes.is_empty() {
+        let change = |(name, value): (&str, &str)| (name.to_owned(), value_of(value, name, &all));
+        let changes = changes.iter().filter_map(|text| text.split_once('='));
+        let changes: BTreeMap<String, Value> = changes.map(change).collect();
+        all = connection.client.change_settings(&changes).await?.data;
+    }
     let unknown = names
         .iter()
         .find(|name| !all.iter().any(|setting| setting.name == **name));
@@ -204,9 +203,16 @@ pub(crate) async fn settings(
     Ok(())
 }
 
-/// `true`, `12` and `"text"` are what they look like; anything else is text.
-fn value_of(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.to_owned()))
+/// `true`, `12` and `"text"` are what they look like, save where the setting is a text; anything else is text.
+fn value_of(text: &str, name: &str, known: &[Setting]) -> Value {
+    let is_text = known
+        .iter()
+        .any(|setting| setting.name == name && setting.value.is_string());
+    match serde_json::from_str(text) {
+        Ok(value @ Value::String(_)) => value,
+        Ok(value) if !is_text => value,
+        _ => Value::String(text.to_owned()),
+    }
 }
 
 /// Lists, makes or ends tokens.
@@ -230,10 +236,7 @@ pub(crate) async fn tokens(
             let scopes = scopes
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| Failure::usage(error.to_string()))?;
-            let persona = persona
-                .map(|persona| persona.parse::<PersonaName>())
-                .transpose();
-            let persona = persona.map_err(|error| Failure::usage(error.to_string()))?;
+            let persona = persona.as_deref().map(names::persona).transpose()?;
             let made = connection
                 .client
                 .create_token(&NewToken {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a command prints: data on stdout, talk on stderr, JSON where it was asked for.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
@@ -22,21 +23,27 @@ impl Output {
         let text = if self.json {
             serde_json::to_string(value).expect("our own types always turn into JSON")
         } else {
-            plain()
+            printable(&plain())
         };
         if text.is_empty() {
             // An empty list is no line: `comptoir contacts | wc -l` says 0.
             return;
         }
-        let mut stdout = io::stdout().lock();
-        // A reader that went away (`| head`) is no error of ours.
-        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        print(format_args!("{text}\n"));
     }
 
     /// Says something to the person at the terminal.
     pub(crate) fn say(self, text: impl AsRef<str>) {
-        eprintln!("{}", printable(text.as_ref()));
+        let _ = writeln!(io::stderr(), "{}", printable(text.as_ref()));
     }
+}
+
+/// Writes to stdout; false when whoever read it went away (`| head`), which is no error of ours.
+pub(crate) fn print(text: impl fmt::Display) -> bool {
+    let mut stdout = io::stdout().lock();
+    write!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .is_ok()
 }
 
 /// Text that cannot move the cursor, colour the terminal or turn its direction: what strangers wrote is shown,
@@ -45,6 +52,16 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if is_harmless(c) { c } else { '\u{fffd}' })
         .collect()
+}
+
+/// The same on one line: what stands for a name or a reason cannot pass for a line of ours.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ")
+}
+
+/// The same for a text of several lines: those behind the first are set in, so that none passes for another message.
+pub(crate) fn set_in(text: &str) -> String {
+    printable(text).replace('\n', "\n    ")
 }
 
 fn is_harmless(c: char) -> bool {
@@ -59,7 +76,7 @@ pub(crate) fn somebody_is_there() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{one_line, printable, set_in};
 
     #[test]
     fn a_stranger_cannot_drive_the_terminal() {
@@ -71,5 +88,11 @@ mod tests {
             printable("deux lignes\net une tabulation\t✓"),
             "deux lignes\net une tabulation\t✓"
         );
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_never_begins_a_line() {
+        assert_eq!(one_line("Bob\nctc_9\tAlice\r"), "Bob ctc_9 Alice\u{fffd}");
+        assert_eq!(set_in("hi\n2026 me: yes\n"), "hi\n    2026 me: yes\n    ");
     }
 }

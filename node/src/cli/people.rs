@@ -7,12 +7,12 @@ use comptoir_api::dto::{
     Contact, ContactChange, ContactQuery, ContactState, Decline, InviteForm, NewContact, NewInvite,
     NewPersona, PageQuery, Reach, Request, Verification,
 };
-use comptoir_api::id::{PersonaName, RequestId};
+use comptoir_api::id::RequestId;
 
 use super::args::{Add, Invite, PersonasAction};
 use super::connect::Connection;
-use super::output::printable;
-use super::{Failure, phrase, qr};
+use super::output::one_line;
+use super::{Failure, names, phrase, qr};
 
 const DAY_S: u64 = 24 * 60 * 60;
 
@@ -33,7 +33,7 @@ pub(crate) async fn personas(
                 format!(
                     "{:<16} {:<24} {} unread",
                     persona.name.as_str(),
-                    printable(&persona.display_name),
+                    one_line(&persona.display_name),
                     persona.unread
                 )
             };
@@ -41,9 +41,8 @@ pub(crate) async fn personas(
         });
         return Ok(());
     };
-    let name_in_paths = persona
-        .parse::<PersonaName>()
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let word = names::free_persona(connection, &persona).await?;
+    name.as_deref().map_or(Ok(()), names::check_shown)?;
     let entropy = crate::random::<32>()?;
     let words = phrase::obtain(phrase_file.as_deref(), entropy)?;
     phrase::hand_over(
@@ -53,7 +52,7 @@ pub(crate) async fn personas(
         crate::random::<2>()?,
     )?;
     let new = NewPersona {
-        name: name_in_paths,
+        name: word,
         display_name: name,
         recovery_phrase: Some(words.words.to_string()),
     };
@@ -61,6 +60,7 @@ pub(crate) async fn personas(
     connection
         .output
         .data(&made, || format!("{} {}", made.name, made.account));
+    phrase::say_new_account(connection.output, &words);
     Ok(())
 }
 
@@ -111,9 +111,9 @@ pub(crate) async fn add(connection: &Connection, add: Add) -> Result<(), Failure
         .await?;
     connection.output.data(&contact, || contact.id.to_string());
     let name = if contact.name.is_empty() {
-        "The writer of the invite"
+        "The writer of the invite".to_owned()
     } else {
-        &contact.name
+        one_line(&contact.name)
     };
     connection.output.say(format!(
         "{name} is asked; you can write once the request is accepted."
@@ -126,12 +126,11 @@ pub(crate) async fn requests(connection: &Connection) -> Result<(), Failure> {
     let all = open_requests(connection).await?;
     connection.output.data(&all, || {
         let line = |request: &Request| {
-            let reason = printable(&request.reason).replace('\n', " ");
             format!(
                 "{:<8} {:<24} {}",
                 request.id.as_str(),
-                printable(&request.card_name),
-                reason
+                one_line(&request.card_name),
+                one_line(&request.reason)
             )
         };
         all.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -167,7 +166,7 @@ pub(crate) async fn accept(connection: &Connection, request: &str) -> Result<(),
     connection.output.data(&contact, || contact.id.to_string());
     connection
         .output
-        .say(format!("{} is a contact now.", contact.name));
+        .say(format!("{} is a contact now.", one_line(&contact.name)));
     Ok(())
 }
 
@@ -270,7 +269,7 @@ fn contact_line(contact: &Contact) -> String {
     format!(
         "{:<8} {:<24} {}",
         contact.id.as_str(),
-        printable(&contact.name),
+        one_line(&contact.name),
         marks.join(" ")
     )
 }

@@ -68,6 +68,15 @@ pub(crate) fn hand_over(
     ask_back(output, &phrase.words, which)
 }
 
+/// Says what a phrase that was brought along does not do yet.
+pub(crate) fn say_new_account(output: Output, phrase: &Phrase) {
+    if !phrase.fresh {
+        output.say(
+            "The phrase was taken from the file, and the account is a NEW one: an earlier account of that phrase is not brought back by this version.",
+        );
+    }
+}
+
 fn show(output: Output, words: &str) {
     output.say("This is the recovery phrase. It is shown once. Whoever has it has the account; without it a lost");
     output.say("device cannot be replaced. Write it down on paper:\n");
@@ -89,8 +98,7 @@ fn ask_back(output: Output, words: &str, which: [u8; 2]) -> Result<(), Failure> 
     let second = (first + 1 + usize::from(which[1]) % (all.len() - 1)) % all.len();
     for position in [first, second] {
         loop {
-            eprint!("Word {}: ", position + 1);
-            let _ = io::stderr().flush();
+            let _ = write!(io::stderr(), "Word {}: ", position + 1);
             let mut answer = Zeroizing::new(String::new());
             let read = io::stdin()
                 .lock()

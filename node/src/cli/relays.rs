@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Commands about relays: use one, leave one, let people into one's own.
 
-use comptoir_api::dto::{NewRelay, Relay, RelayMove};
+use comptoir_api::dto::{NewRelay, Relay, RelayMove, RelayState};
 
 use super::Failure;
 use super::args::RelayAction;
@@ -66,6 +66,10 @@ async fn find(connection: &Connection, text: &str) -> Result<Relay, Failure> {
         .into_iter()
         .filter(matches)
         .collect();
+    // One that is being left may be in use again: then that one is meant.
+    if found.iter().any(|relay| relay.state != RelayState::Leaving) {
+        found.retain(|relay| relay.state != RelayState::Leaving);
+    }
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(Failure::not_found(format!(

@@ -48,13 +48,7 @@ pub(crate) fn for_new_home(output: Output, choice: &args::Unlock) -> Result<Unlo
 pub(crate) fn for_existing(home: &Home, choice: &args::Unlock) -> Result<Unlock, Failure> {
     let method = comptoir_store::method(&home.store())
         .map_err(|error| Failure::general(error.to_string()))?;
-    let nothing = || {
-        Failure::not_found(format!(
-            "there is no node in {}; `comptoir init` makes one",
-            home.dir().display()
-        ))
-    };
-    match method.ok_or_else(nothing)? {
+    match method.ok_or_else(|| Failure::no_home(home))? {
         Method::KeyFile => Ok(Unlock::KeyFile),
         Method::Keyring => Ok(Unlock::Keyring),
         Method::Passphrase => match given(choice)? {

@@ -18,7 +18,8 @@ pub(crate) fn install(
 ) -> Result<(), Failure> {
     let method = comptoir_store::method(&home.store())
         .map_err(|error| Failure::general(error.to_string()))?;
-    if method == Some(Method::Passphrase) && passphrase_file.is_none() {
+    let method = method.ok_or_else(|| Failure::no_home(home))?;
+    if method == Method::Passphrase && passphrase_file.is_none() {
         return Err(Failure::usage(
             "a service cannot ask for the passphrase of this home; use --passphrase-file FILE",
         ));

@@ -15,7 +15,7 @@ use comptoir_api::problem::Code;
 use super::Failure;
 use super::args::SendText;
 use super::connect::Connection;
-use super::output::{printable, somebody_is_there};
+use super::output::{one_line, set_in, somebody_is_there};
 use super::people::stdin_text;
 use super::stdin::Lines;
 
@@ -258,8 +258,8 @@ pub(crate) fn message_line(message: &Message) -> String {
     format!(
         "{} {}: {}{edited}{state}",
         message.sent,
-        printable(name),
-        printable(&text)
+        one_line(name),
+        set_in(&text)
     )
 }
 
@@ -377,7 +377,7 @@ pub(crate) async fn threads(connection: &Connection) -> Result<(), Failure> {
             };
             format!(
                 "{:<24} {:>5} unread  {last}{held_back}",
-                printable(&thread.title),
+                one_line(&thread.title),
                 thread.unread
             )
         };

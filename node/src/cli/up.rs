@@ -38,6 +38,7 @@ pub(crate) fn node(output: Output, home: &Home, up: Up) -> Result<(), Failure> {
             .await
             .map_err(|error| Failure::general(error.to_string()))?;
         let ready = daemon.ready();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = ?ready.listen, "up");
         output.data(&ready, || {
             let port = ready
                 .port
@@ -51,6 +52,7 @@ pub(crate) fn node(output: Output, home: &Home, up: Up) -> Result<(), Failure> {
         }
         output.say("stopping");
         daemon.stop().await;
+        tracing::info!("down");
         Ok(())
     })
 }
@@ -65,7 +67,7 @@ pub(crate) fn relay(
     exit_with_stdin: bool,
 ) -> Result<(), Failure> {
     home.create()
-        .map_err(|error| Failure::file(home.dir(), &error))?;
+        .map_err(|error| Failure::general(error.to_string()))?;
     crate::log::start(home).map_err(|error| Failure::file(&home.log(), &error))?;
     block_on(async {
         let ending = ends(exit_with_stdin)?;
@@ -78,6 +80,7 @@ pub(crate) fn relay(
             .await
             .map_err(|error| Failure::general(error.to_string()))?;
         let link = relay.link();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = ?relay.listen(), open, "relay up");
         let ready = serde_json::json!({ "ready": true, "link": link, "listen": relay.listen(), "open": open });
         output.data(&ready, || link.clone());
         if !open {

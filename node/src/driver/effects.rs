@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use comptoir_engine::{Answer, Dial, EngineError, RelayCall, Send};
 use comptoir_net::NetHandle;
 use comptoir_protocol::id::PeerKey;
-use comptoir_store::{KvError, StoreError};
+use comptoir_store::StoreError;
 use tokio::sync::{oneshot, watch};
 
 use super::queue::{CommandError, DriverHandle};
@@ -109,11 +109,7 @@ impl Carriers {
     ) {
         for Claimed { answer: _, waiting } in failed.into_iter().flat_map(|effects| effects.answers)
         {
-            let refusal = match error {
-                StoreError::Kv(KvError::Full { .. }) => CommandError::DiskFull(error.to_string()),
-                other => CommandError::CommitFailed(other.to_string()),
-            };
-            let _ = waiting.send(Err(refusal));
+            let _ = waiting.send(Err(CommandError::from(error)));
         }
         self.driver.commit_failed(generation, error.to_string());
     }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The driver's queue: everything that happens to the node stands here in one line.
 
+use std::thread;
+
 use comptoir_engine::{Answer, Command, Idempotency, Input, Refusal};
+use comptoir_store::{KvError, StoreError};
 use tokio::sync::{mpsc, oneshot};
+
+use super::waiting::StopAtEnd;
 
 /// Jobs that may wait. Full: whoever adds one waits, so a fast peer or program is slowed and nothing is dropped.
 /// 4,096 frames of at most 64 KiB are bounded again by the network's own 256 waiting events.
@@ -57,6 +62,28 @@ pub enum CommandError {
     Stopping,
 }
 
+/// Why a full disk takes no more, without saying again that it is full; `None` for any other error.
+pub(crate) fn no_room(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Kv(KvError::Full {
+            free_bytes,
+            needed_bytes,
+        }) => Some(format!(
+            "{free_bytes} bytes are free and {needed_bytes} must stay so; free some space"
+        )),
+        _ => None,
+    }
+}
+
+impl From<&StoreError> for CommandError {
+    fn from(error: &StoreError) -> Self {
+        match no_room(error) {
+            Some(room) => Self::DiskFull(room),
+            None => Self::CommitFailed(error.to_string()),
+        }
+    }
+}
+
 /// The way to the driver. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct DriverHandle {
@@ -98,11 +125,22 @@ impl DriverHandle {
 
     /// Says from any thread that a commit failed.
     pub(crate) fn commit_failed(&self, generation: u64, reason: String) {
-        let job = Job::CommitFailed { generation, reason };
+        self.add(Job::CommitFailed { generation, reason });
+    }
+
+    /// Stops the driver when the runtime around it ends: nobody could reach it any more, and it would keep the folder.
+    /// The future ends with the driver.
+    pub(crate) async fn end_with_runtime(self) {
+        let driver = self.jobs.clone();
+        let _dropped_with_its_task = StopAtEnd(self);
+        driver.closed().await;
+    }
+
+    pub(super) fn add(&self, job: Job) {
         if let Err(mpsc::error::TrySendError::Full(job)) = self.jobs.try_send(job) {
             // The queue is full of inputs that wait for this very driver, which is not blocked on us.
             let jobs = self.jobs.clone();
-            std::thread::spawn(move || jobs.blocking_send(job).is_ok());
+            thread::spawn(move || jobs.blocking_send(job).is_ok());
         }
     }
 

@@ -107,7 +107,8 @@ impl Host {
     }
 
     fn reachability(&self) -> Result<Vec<Check>, HostError> {
-        let relays = self.all_relays()?;
+        let mut relays = self.all_relays()?;
+        relays.retain(|relay| relay.state != RelayState::Leaving);
         let up = relays
             .iter()
             .filter(|relay| relay.state == RelayState::Up)
@@ -142,13 +143,7 @@ impl Host {
             ),
             _ => check("relays", CheckResult::Good, detail, None),
         };
-        let listening = self
-            .node
-            .inner
-            .net
-            .as_ref()
-            .map(|net| net.listen_addresses())
-            .unwrap_or_default();
+        let listening = self.node.listen_addresses();
         let listen = match listening.len() {
             0 => check(
                 "listening",

@@ -40,7 +40,11 @@ fn refused(refusal: Refusal) -> HostError {
         Refusal::NoSuchMessage => missing("message"),
         Refusal::NoSuchInvite => missing("invite"),
         Refusal::NoSuchRelay => missing("relay"),
-        Refusal::BadLink { .. } => because(ApiRefusal::BadLink),
+        // The title says already that the link is not valid.
+        Refusal::BadLink { why } => HostError::Refused {
+            refusal: ApiRefusal::BadLink,
+            detail: why,
+        },
         Refusal::BadPhrase { .. } => invalid("recovery_phrase"),
         Refusal::TooLong { ref what, .. } => invalid(what),
         Refusal::BadMessage { .. } => invalid("text"),

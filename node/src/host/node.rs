@@ -41,11 +41,7 @@ impl Host {
             home: inner.home.dir().display().to_string(),
             pid: std::process::id(),
             started: Timestamp::from_ms(inner.started_ms),
-            listen: inner
-                .net
-                .as_ref()
-                .map(comptoir_net::NetHandle::listen_addresses)
-                .unwrap_or_default(),
+            listen: self.node.listen_addresses(),
             peers: inner.peers.lock().map_or(0, |peers| peers.len() as u64),
             relays: relays
                 .iter()

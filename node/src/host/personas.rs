@@ -50,12 +50,7 @@ impl Host {
 
     pub(super) fn own_reach(&self, persona: u16) -> Result<Reach, HostError> {
         let relays = query::relays(&self.view(), persona).map_err(unreadable)?;
-        let listens = self
-            .node
-            .inner
-            .net
-            .as_ref()
-            .is_some_and(|net| !net.listen_addresses().is_empty());
+        let listens = !self.node.listen_addresses().is_empty();
         Ok(
             match (relays.iter().any(|relay| relay.boxes > 0), listens) {
                 (true, _) => Reach::Relays,

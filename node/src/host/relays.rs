@@ -48,7 +48,9 @@ impl Host {
         let found = query::relays(&self.view(), persona)
             .map_err(unreadable)?
             .into_iter()
-            .find(|relay| relay.relay.key == key);
+            .filter(|relay| relay.relay.key == key)
+            // One that is being left may be taken into use again meanwhile.
+            .min_by_key(|relay| relay.leaving);
         found
             .map(|relay| self.relay_dto(relay))
             .ok_or_else(|| missing("relay", &relay_id(persona, &key)))

@@ -63,6 +63,9 @@ impl Host {
         match (setting, value) {
             (READ_RECEIPTS, Value::Bool(told)) => Ok((number, Setting::ReadReceipts(told))),
             (READ_RECEIPTS, _) => Err(invalid("give true or false")),
+            (NAME, Value::String(text)) if text.trim().is_empty() => {
+                Err(invalid("an empty name tells contacts nothing"))
+            }
             (NAME, Value::String(text)) => Ok((number, Setting::Name(text))),
             (NAME, _) => Err(invalid("give a text")),
             _ => Err(invalid("there is no such setting")),

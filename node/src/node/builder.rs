@@ -19,6 +19,7 @@ use crate::address::worth_telling;
 use crate::driver::{Carriers, Driver, DriverHandle, OpenError};
 use crate::home::{Home, secret_file};
 use crate::personas::Names;
+use crate::ports::Ports;
 use crate::random::{NoRandomness, random};
 use crate::relays::RelayCalls;
 use crate::time::{Clock, wall_ms};
@@ -68,7 +69,8 @@ pub enum StartError {
 }
 
 impl NodeBuilder {
-    /// A node in `home`, unlocked by a key file, listening on every interface on ports the system chooses.
+    /// A node in `home`, unlocked by a key file, listening on every interface: on the ports of its last run, at first on
+    /// ports the system chooses.
     pub fn new(home: Home) -> Self {
         let (unlock, options) = (Unlock::KeyFile, OpenOptions::default());
         Self {
@@ -111,8 +113,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Opens the store, the engine and the network. Must be called inside a tokio runtime. Not cancel-safe: a dropped
-    /// future may leave a node that runs until the runtime ends.
+    /// Opens the store, the engine and the network. Must be called inside a tokio runtime. The node ends
+    /// with that runtime at the latest. Not cancel-safe: a dropped future may leave a node that runs until then.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then, and nothing on disk changed but an empty new folder.
@@ -159,7 +161,6 @@ impl NodeBuilder {
             Arc::clone(&carriers),
             clock,
             rng,
-            runtime.clone(),
             jobs,
         )?;
         let endpoint = net
@@ -173,6 +174,7 @@ impl NodeBuilder {
                 what: "the driver's thread".into(),
                 source,
             })?;
+        runtime.spawn(driver.clone().end_with_runtime());
         if let Some(events) = events {
             runtime.spawn(pump(events, driver.clone(), Arc::clone(&peers)));
         }
@@ -196,13 +198,9 @@ impl NodeBuilder {
     }
 
     fn check_home(&self) -> Result<(), StartError> {
-        let file = |source| StartError::File {
-            what: self.home.dir().display().to_string(),
-            source,
-        };
         match (self.home.store().exists(), self.create) {
             (true, _) => Ok(()),
-            (false, true) => self.home.create().map_err(file),
+            (false, true) => Ok(self.home.create()?),
             (false, false) => Err(StartError::NoHome(self.home.dir().to_path_buf())),
         }
     }
@@ -218,11 +216,33 @@ impl NodeBuilder {
             what: path.display().to_string(),
             source,
         })?;
-        let config = match &self.listen {
+        let asked = match &self.listen {
             Some(addresses) => NetConfig::new(Seed::new(seed), addresses.clone()),
             None => NetConfig::everywhere(Seed::new(seed), 0),
         };
-        Ok(Some(Net::start(config).await?))
+        let started = self.listen_as_before(asked).await?;
+        let ports = Ports::of(&started.0.listen_addresses());
+        if let Err(error) = ports.keep(&self.home) {
+            tracing::warn!(%error, "the ports could not be noted; the next start takes others");
+        }
+        Ok(Some(started))
+    }
+
+    /// Contacts know the ports of the last run, so those are taken where any would do.
+    async fn listen_as_before(
+        &self,
+        asked: NetConfig,
+    ) -> Result<(NetHandle, mpsc::Receiver<NetEvent>), NetError> {
+        let mut before = asked.clone();
+        before.listen = Ports::remembered(&self.home).fill_in(&asked.listen);
+        let same = before.listen == asked.listen;
+        match Net::start(before).await {
+            Err(error @ NetError::Listen { .. }) if !same => {
+                tracing::warn!(%error, "the ports of the last run cannot be had; listening on others");
+                Net::start(asked).await
+            }
+            started => started,
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod binary;
+mod embedding;
 mod public_api;
+mod walk;
 
 use std::fs;
 

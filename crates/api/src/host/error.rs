@@ -54,8 +54,8 @@ pub enum HostError {
     /// The store takes no writes; reading goes on. Retryable when what the text says is mended.
     #[error("{0}")]
     ReadOnly(String),
-    /// The disk is full. Retryable when there is room.
-    #[error("the disk is full: {0}")]
+    /// The disk is full; the text says how much is free and what to do. Retryable when there is room.
+    #[error("{0}")]
     StorageFull(String),
     /// A fault of the node. It may have had its effect: repeat under the same idempotency key.
     #[error("{0}")]
