@@ -125,6 +125,7 @@ fn compared(bundle: CardBundle) -> Contact {
         boxes: Vec::new(),
         told_ids: Vec::new(),
         told_card: 0,
+        promotions: None,
     }
 }
 

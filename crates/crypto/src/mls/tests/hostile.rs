@@ -307,7 +307,7 @@ fn a_package_whose_leaf_leaves_out_what_threads_use_is_refused_when_it_is_read()
 }
 
 fn crafted_package(
-    seed: u8,
+    seed: u64,
     lifetime: openmls::prelude::Lifetime,
     capabilities: openmls::prelude::Capabilities,
 ) -> Vec<u8> {
