@@ -9,6 +9,7 @@ mod first_contact;
 mod guests;
 mod lanes;
 mod lasting;
+mod older_rows;
 mod promises;
 mod relay;
 mod relays;
