@@ -138,7 +138,9 @@ impl Core {
         PendingView(self)
     }
 
-    /// What readers outside the engine see: committed rows only.
+    /// What readers outside the engine see: committed rows, and those of a commit under way as soon as the files below
+    /// show them. A reader that must not see what a power cut takes back bounds what it reads by what was told as
+    /// durable.
     pub fn committed(&self) -> CommittedView<'_> {
         CommittedView(self)
     }

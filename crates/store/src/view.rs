@@ -15,7 +15,8 @@ use crate::pending::Value;
 #[derive(Clone, Copy)]
 pub struct PendingView<'a>(pub(crate) &'a Core);
 
-/// Committed rows only: what may be shown to anyone, since a power cut cannot take it back.
+/// Committed rows only, without what waits: a commit under way shows from the moment the files below have it, which is
+/// before it is durable ([`Core::committed`]).
 #[derive(Clone, Copy)]
 pub struct CommittedView<'a>(pub(crate) &'a Core);
 
