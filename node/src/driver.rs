@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use comptoir_engine::{
-    Answer, CommandId, Config, Engine, EngineError, Input, Refusal, Step, Write,
+    Answer, CommandId, Config, Engine, EngineError, Input, Refusal, RelayNews, Step, Unreachable,
+    Write,
 };
 use comptoir_protocol::identity::Endpoint;
 use comptoir_store::{Core, Seq, Store, StoreError, Writer};
@@ -179,15 +180,30 @@ impl Driver {
         {
             self.endpoint = Some(endpoint.clone());
         }
+        let unanswered = unanswered(&input);
+        if !self.took(input)
+            && let Some(unanswered) = unanswered
+        {
+            // The call is under way still, for the engine: what waits for it would wait for ever.
+            self.took(unanswered);
+        }
+    }
+
+    /// Hands the engine an input; false when it refused it.
+    fn took(&mut self, input: Input) -> bool {
         let now = self.clock.now();
         match self
             .engine
             .handle(input, now, &mut self.rng, &self.core.view())
         {
-            Ok(step) => self.submit(step),
+            Ok(step) => {
+                self.submit(step);
+                true
+            }
             Err(error) => {
                 tracing::error!(%error, "the engine refused an input; nothing changed");
                 self.carriers.on_engine_error(&error);
+                false
             }
         }
     }
@@ -262,9 +278,10 @@ impl Driver {
             }
         }
         self.carriers.on_recovered();
+        // First: what the new engine asks of a link that is about to be broken would be answered by nobody.
+        self.carriers.break_connections();
         let endpoint = self.endpoint.clone();
         self.step(Input::Opened { endpoint });
-        self.carriers.break_connections();
     }
 
     fn reopen(&mut self) -> Result<(), OpenError> {
@@ -272,6 +289,10 @@ impl Driver {
         self.writer = None;
         self.store.reopen()?;
         self.engine = Engine::open(self.config.clone(), &self.core.view())?;
+        // A commit that failed late may have reached the disk, and nobody was told of its events.
+        if let Ok(newest) = comptoir_engine::query::newest_event(&self.core.committed()) {
+            self.carriers.on_newest_event(newest);
+        }
         let (held, writer) = start_writer(&self.core, &self.carriers, self.generation)?;
         (self.held, self.writer) = (held, Some(writer));
         Ok(())
@@ -306,6 +327,27 @@ impl Driver {
         if let Some(stopping) = self.stopping.take() {
             let _ = stopping.send(());
         }
+    }
+}
+
+/// For a relay's answer, what is said in its place when the engine cannot take it: that there was none.
+fn unanswered(input: &Input) -> Option<Input> {
+    match input {
+        Input::Relay {
+            relay,
+            news:
+                RelayNews::Answer {
+                    call,
+                    answer: Ok(_),
+                },
+        } => Some(Input::Relay {
+            relay: *relay,
+            news: RelayNews::Answer {
+                call: *call,
+                answer: Err(Unreachable),
+            },
+        }),
+        _ => None,
     }
 }
 

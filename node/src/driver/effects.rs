@@ -95,9 +95,14 @@ impl Carriers {
             calls.into_iter().for_each(|call| relays.call(call));
         }
         if let Some(number) = newest_event {
-            self.newest_event
-                .send_if_modified(|newest| std::mem::replace(newest, number.max(*newest)) < number);
+            self.on_newest_event(number);
         }
+    }
+
+    /// Notes that every event up to this number is durable.
+    pub(crate) fn on_newest_event(&self, number: u64) {
+        self.newest_event
+            .send_if_modified(|newest| std::mem::replace(newest, number.max(*newest)) < number);
     }
 
     /// Tells everybody who waits on these steps that they are not durable, and the driver that its engine must go.

@@ -31,7 +31,7 @@ impl Host {
     fn page(&self, after: u64, limit: u32) -> Result<EventPage, HostError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let view = self.view();
-        let events = query::events(&view, after, limit).map_err(unreadable)?;
+        let events = self.node.durable_events(after, limit).map_err(unreadable)?;
         let oldest_kept = query::oldest_event(&view).map_err(unreadable)?;
         Ok(EventPage {
             events: events

@@ -20,6 +20,21 @@ pub struct EventStream {
     ready: VecDeque<(u64, EventRecord)>,
 }
 
+impl Node {
+    /// Events behind number `after`, at most `limit`, and only those no power cut takes back: a commit under way may be
+    /// read before it is on disk, and the number of an event that was lost is given again.
+    pub(crate) fn durable_events(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, EventRecord)>, ViewError> {
+        let newest = self.newest_event();
+        let mut events = query::events(&self.committed(), after, limit)?;
+        events.retain(|(number, _)| *number <= newest);
+        Ok(events)
+    }
+}
+
 impl EventStream {
     pub(super) fn new(node: Node, after: u64) -> Self {
         let newest = node.inner.newest_event.clone();
@@ -44,10 +59,13 @@ impl EventStream {
             // Marked as seen before reading: what is written while we read wakes us again.
             self.newest.borrow_and_update();
             self.ready
-                .extend(query::events(&self.node.committed(), self.after, PAGE)?);
+                .extend(self.node.durable_events(self.after, PAGE)?);
             if self.ready.is_empty() && self.newest.changed().await.is_err() {
                 return Ok(None);
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
