@@ -17,7 +17,7 @@ mod tokens;
 
 use comptoir_api::host::{Answer, HostError, Idempotency};
 use comptoir_api::id::PersonaName;
-use comptoir_engine::{Answer as Done, Command, Refusal, ViewError};
+use comptoir_engine::{Answer as Done, Command, Refusal, ViewError, query};
 use comptoir_kv::Floor;
 use comptoir_store::CommittedView;
 use tokio::sync::watch;
@@ -65,6 +65,14 @@ impl Host {
             .name(number)
             .parse()
             .unwrap_or_else(|_| PersonaName::main())
+    }
+
+    /// Whether a request was answered before under its key: what it asks for was done by itself then.
+    fn was_asked(&self, persona: u16, once: Option<&Idempotency>) -> Result<bool, HostError> {
+        let Some(Idempotency { key, body_hash: _ }) = once else {
+            return Ok(false);
+        };
+        query::was_answered(&self.view(), persona, key, wall_ms()).map_err(unreadable)
     }
 
     async fn ask(
@@ -134,3 +142,6 @@ fn unreadable(error: ViewError) -> HostError {
 fn unexpected(answer: &Done) -> HostError {
     HostError::Internal(format!("the engine answered something else: {answer:?}"))
 }
+
+#[cfg(test)]
+mod tests;

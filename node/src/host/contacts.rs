@@ -143,9 +143,9 @@ impl Host {
             contact: contact_number(&contact)?,
             verified: true,
         };
-        self.changed(&persona, &contact, command, once)
-            .await
-            .map(Written::now)
+        let replayed = self.was_asked(self.persona(&persona)?, once.as_ref())?;
+        let value = self.changed(&persona, &contact, command, once).await?;
+        Ok(Written { value, replayed })
     }
 
     fn request_dto(&self, request: RequestView) -> Request {
@@ -203,11 +203,17 @@ impl Host {
         once: Option<Idempotency>,
     ) -> Result<Written<Request>, HostError> {
         let (number, asked) = (self.persona(&persona)?, request_number(&request)?);
+        let replayed = self.was_asked(number, once.as_ref())?;
         let found = query::requests(&self.view(), number)
             .map_err(unreadable)?
             .into_iter()
             .find(|known| known.request == asked);
-        let mut shown = self.request_dto(found.ok_or_else(|| missing("request", &request))?);
+        let shown = match found {
+            Some(found) => self.request_dto(found),
+            // Declined under this key already: nothing is kept of who it was.
+            None if replayed => forgotten(request),
+            None => return Err(missing("request", &request)),
+        };
         self.ask(
             number,
             Command::Decline {
@@ -217,8 +223,25 @@ impl Host {
             once,
         )
         .await?;
-        shown.state = RequestState::Declined;
-        Ok(Written::now(shown))
+        let value = Request {
+            state: RequestState::Declined,
+            ..shown
+        };
+        Ok(Written { value, replayed })
+    }
+}
+
+/// A request of which only its number is known any more.
+fn forgotten(id: RequestId) -> Request {
+    Request {
+        id,
+        card_name: String::new(),
+        account: String::new(),
+        reason: String::new(),
+        via: RequestVia::Invite,
+        state: RequestState::Declined,
+        safety_code: String::new(),
+        received: Timestamp::from_ms(0),
     }
 }
 
@@ -239,10 +262,12 @@ impl ContactHost for Host {
                 link: new.link,
                 reason: new.reason.unwrap_or_default(),
             };
+            let replayed = self.was_asked(number, once.as_ref())?;
             match self.ask(number, command, once).await? {
-                Done::Added { contact } => Ok(Written::now(
-                    self.contact_dto(self.contact_view(number, contact)?),
-                )),
+                Done::Added { contact } => {
+                    let value = self.contact_dto(self.contact_view(number, contact)?);
+                    Ok(Written { value, replayed })
+                }
                 other => Err(unexpected(&other)),
             }
         })
@@ -313,9 +338,9 @@ impl ContactHost for Host {
             } else {
                 Command::Unblock { contact: number }
             };
-            self.changed(&persona, &contact, command, once)
-                .await
-                .map(Written::now)
+            let replayed = self.was_asked(self.persona(&persona)?, once.as_ref())?;
+            let value = self.changed(&persona, &contact, command, once).await?;
+            Ok(Written { value, replayed })
         })
     }
 
@@ -331,6 +356,7 @@ impl ContactHost for Host {
     ) -> Answer<'_, Written<Contact>> {
         Box::pin(async move {
             let number = self.persona(&persona)?;
+            let replayed = self.was_asked(number, once.as_ref())?;
             match self
                 .ask(
                     number,
@@ -341,9 +367,10 @@ impl ContactHost for Host {
                 )
                 .await?
             {
-                Done::Accepted { contact, thread: _ } => Ok(Written::now(
-                    self.contact_dto(self.contact_view(number, contact)?),
-                )),
+                Done::Accepted { contact, thread: _ } => {
+                    let value = self.contact_dto(self.contact_view(number, contact)?);
+                    Ok(Written { value, replayed })
+                }
                 other => Err(unexpected(&other)),
             }
         })

@@ -14,6 +14,8 @@ use super::{Host, at_once, unexpected, unreadable};
 use crate::time::wall_ms;
 
 const WEEK_S: u64 = 7 * 24 * 60 * 60;
+/// What a short link names lies at a relay, and no relay keeps it longer.
+const REF_LINK_S_MAX: u64 = 30 * 24 * 60 * 60;
 
 impl Host {
     fn all_personas(&self) -> Result<Vec<Persona>, HostError> {
@@ -89,7 +91,8 @@ impl Host {
             field: "recovery_phrase".to_owned(),
             detail: "give the 24 words of a phrase that was written down; without it the account could never be restored".to_owned(),
         })?;
-        if self.persona(&name).is_ok() {
+        let replayed = self.was_asked(0, once.as_ref())?;
+        if self.persona(&name).is_ok() && !replayed {
             return Err(HostError::Conflict(format!(
                 "there is a persona {name} already"
             )));
@@ -109,7 +112,8 @@ impl Host {
                     .await
                     .map_err(super::host_error)?;
                 let made = self.one_persona(&name)?;
-                Ok(Written::now(self.persona_dto(made)?))
+                let value = self.persona_dto(made)?;
+                Ok(Written { value, replayed })
             }
             other => Err(unexpected(&other)),
         }
@@ -122,24 +126,29 @@ impl Host {
         once: Option<Idempotency>,
     ) -> Result<Written<Invite>, HostError> {
         let number = self.persona(&persona)?;
-        let (expires_s, uses) = (new.expires_in_s.unwrap_or(WEEK_S), new.uses.unwrap_or(1));
+        let (mut expires_s, uses) = (new.expires_in_s.unwrap_or(WEEK_S), new.uses.unwrap_or(1));
+        if new.form == InviteForm::Ref {
+            expires_s = expires_s.min(REF_LINK_S_MAX);
+        }
         let command = Command::Invite {
             expires_s,
             uses,
             as_ref: new.form == InviteForm::Ref,
         };
+        let replayed = self.was_asked(number, once.as_ref())?;
         match self.ask(number, command, once).await? {
             Done::Invite { invite: _, link } => {
                 let expires =
                     Timestamp::from_ms(wall_ms().saturating_add(expires_s.saturating_mul(1000)));
                 let reach = self.own_reach(number)?;
-                Ok(Written::now(Invite {
+                let value = Invite {
                     link,
                     form: new.form,
                     expires,
                     uses,
                     reach,
-                }))
+                };
+                Ok(Written { value, replayed })
             }
             other => Err(unexpected(&other)),
         }

@@ -70,9 +70,11 @@ impl Host {
         let persona = self.persona(&new.persona.unwrap_or_else(PersonaName::main))?;
         let RelayLink { relay, ticket } = Self::link(&new.link)?;
         let key = relay.key;
+        let replayed = self.was_asked(persona, once.as_ref())?;
         self.ask(persona, Command::AddRelay { relay, ticket }, once)
             .await?;
-        self.one_relay(persona, key).map(Written::now)
+        let value = self.one_relay(persona, key)?;
+        Ok(Written { value, replayed })
     }
 
     async fn change(
@@ -84,9 +86,11 @@ impl Host {
         let (persona, from) = relay_key(&relay)?;
         let RelayLink { relay: to, ticket } = Self::link(&to.link)?;
         let key = to.key;
+        let replayed = self.was_asked(persona, once.as_ref())?;
         self.ask(persona, Command::MoveRelay { from, to, ticket }, once)
             .await?;
-        self.one_relay(persona, key).map(Written::now)
+        let value = self.one_relay(persona, key)?;
+        Ok(Written { value, replayed })
     }
 }
 

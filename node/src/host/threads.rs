@@ -181,6 +181,7 @@ impl Host {
             lane: Lane::Service,
             messages: vec![Outgoing { body }],
         };
+        let replayed = self.was_asked(known.persona, once.as_ref())?;
         match self.ask(known.persona, command, once).await? {
             Done::Sent {
                 thread,
@@ -195,7 +196,8 @@ impl Host {
                     lane,
                     sequence: from,
                 };
-                Ok(Written::now(self.message_of(&known, at, &"just sent")?))
+                let value = self.message_of(&known, at, &"just sent")?;
+                Ok(Written { value, replayed })
             }
             other => Err(unexpected(&other)),
         }
@@ -343,6 +345,7 @@ impl ThreadHost for Host {
         Box::pin(async move {
             let known = self.thread_view(&persona, &thread)?;
             let at = self.of_thread(&known, &up_to, message_at(&up_to)?)?;
+            let replayed = self.was_asked(known.persona, once.as_ref())?;
             self.ask(
                 known.persona,
                 Command::MarkRead {
@@ -352,8 +355,8 @@ impl ThreadHost for Host {
                 once,
             )
             .await?;
-            let known = self.thread_view(&persona, &thread)?;
-            self.thread_dto(known).map(Written::now)
+            let value = self.thread_dto(self.thread_view(&persona, &thread)?)?;
+            Ok(Written { value, replayed })
         })
     }
 
