@@ -62,7 +62,14 @@ enum What {
     /// Disks cut off at random.
     Powercut,
     /// The simulator over its seeds.
-    Sim,
+    Sim {
+        /// The first seed of each scenario.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// How many of each.
+        #[arg(long, default_value_t = 1_000)]
+        count: u64,
+    },
     /// 10,000 threads.
     Scale,
     /// A node that does what its stdin says.
@@ -103,6 +110,10 @@ fn run(asked: Asked, what: What) -> anyhow::Result<()> {
         What::Person { home, name, port } => return child::person::run(home, &name, port),
         What::Relay { home } => return child::relay::run(home),
         What::Probe => return child::probe::run(),
+        What::Sim { from, count } => {
+            suites::sim::measure(from, count, &mut Report::new(asked.json));
+            return Ok(());
+        }
         What::Delivery => suites::delivery::measure,
         What::Mailbox => suites::mailbox::measure,
         What::Store => suites::absent::store,
@@ -110,7 +121,6 @@ fn run(asked: Asked, what: What) -> anyhow::Result<()> {
         What::Idle => suites::absent::idle,
         What::Kill => suites::absent::kill,
         What::Powercut => suites::absent::powercut,
-        What::Sim => suites::absent::sim,
         What::Scale => suites::absent::scale,
     };
     let Asked {

@@ -5,6 +5,7 @@ pub(crate) mod absent;
 pub(crate) mod delivery;
 pub(crate) mod limits;
 pub(crate) mod mailbox;
+pub(crate) mod sim;
 
 use std::path::PathBuf;
 

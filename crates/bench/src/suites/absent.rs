@@ -74,17 +74,3 @@ pub(crate) fn powercut(_: &Terms, report: &mut Report) -> Outcome {
     ];
     absent(report, &metrics, reason)
 }
-
-pub(crate) fn sim(_: &Terms, report: &mut Report) -> Outcome {
-    let reason =
-        "tried by cargo run --release -p comptoir-sim -- --count 1000, and again with --mutants";
-    absent(
-        report,
-        &[
-            ("sim.seeds", "seeds"),
-            ("sim.failed", "seeds"),
-            ("sim.mutants_caught", "yes/no"),
-        ],
-        reason,
-    )
-}
