@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The child: this program started again, for what needs a process of its own. It ends when its stdin does.
 
+pub(crate) mod copies;
 pub(crate) mod person;
 pub(crate) mod probe;
+pub(crate) mod reader;
 pub(crate) mod relay;
 
 use std::io::Read as _;

@@ -29,6 +29,13 @@ pub(crate) fn rss_bytes() -> u64 {
         << 10
 }
 
+/// Processes that want to run, over the last minute.
+pub(crate) fn load() -> f64 {
+    let told = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let first = told.split_whitespace().next();
+    first.and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)
+}
+
 fn micros(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
     let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);

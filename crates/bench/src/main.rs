@@ -39,6 +39,9 @@ struct Asked {
     /// Messages of one run.
     #[arg(long, global = true, default_value_t = 50_000)]
     messages: u64,
+    /// Waits a minute where a figure asks for ten; its name then ends in _short.
+    #[arg(long, global = true)]
+    short: bool,
     /// Where homes are made: a folder on a disk. If left unset: beside this program.
     #[arg(long, global = true)]
     folder: Option<PathBuf>,
@@ -89,6 +92,20 @@ enum What {
         /// Its home.
         home: PathBuf,
     },
+    /// The one talk in a home, copied.
+    #[command(hide = true)]
+    Copies {
+        /// The home.
+        home: PathBuf,
+        /// How many there shall be.
+        talks: u32,
+    },
+    /// Opens a store once.
+    #[command(hide = true)]
+    Reader {
+        /// The home it is in.
+        home: PathBuf,
+    },
     /// The transport alone, until its stdin ends.
     #[command(hide = true)]
     Probe,
@@ -109,6 +126,8 @@ fn run(asked: Asked, what: What) -> anyhow::Result<()> {
     let measure: fn(&Terms, &mut Report) -> anyhow::Result<()> = match what {
         What::Person { home, name, port } => return child::person::run(home, &name, port),
         What::Relay { home } => return child::relay::run(home),
+        What::Copies { home, talks } => return child::copies::run(&home, talks),
+        What::Reader { home } => return child::reader::run(&home),
         What::Probe => return child::probe::run(),
         What::Sim { from, count } => {
             suites::sim::measure(from, count, &mut Report::new(asked.json));
@@ -116,26 +135,30 @@ fn run(asked: Asked, what: What) -> anyhow::Result<()> {
         }
         What::Delivery => suites::delivery::measure,
         What::Mailbox => suites::mailbox::measure,
-        What::Store => suites::absent::store,
-        What::Crypto => suites::absent::crypto,
-        What::Idle => suites::absent::idle,
+        What::Store => suites::store::measure,
+        What::Crypto => suites::crypto::measure,
+        What::Idle => suites::idle::measure,
         What::Kill => suites::absent::kill,
         What::Powercut => suites::absent::powercut,
-        What::Scale => suites::absent::scale,
+        What::Scale => suites::scale::measure,
     };
     let Asked {
         json,
         runs,
         messages,
+        short,
         folder,
     } = asked;
-    let folder = disk::folder(folder)?;
-    measure(
-        &Terms {
-            folder,
-            runs: runs.max(1),
-            messages: messages.max(1),
-        },
-        &mut Report::new(json),
-    )
+    let terms = Terms {
+        folder: disk::folder(folder)?,
+        runs: runs.max(1),
+        messages: messages.max(1),
+        short,
+    };
+    let mut report = Report::new(json);
+    let before = clock::load();
+    measure(&terms, &mut report)?;
+    // What else ran meanwhile: figures of a busy machine are no worse, but other ones.
+    report.figure("machine.load", "processes", &[before, clock::load()]);
+    Ok(())
 }

@@ -55,6 +55,13 @@ impl Process {
         Ok(())
     }
 
+    /// Ends it as a power button would.
+    pub(crate) fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn read(&mut self) -> anyhow::Result<Value> {
         let mut line = String::new();
         let read = self.stdout.read_line(&mut line)?;
@@ -96,37 +103,50 @@ impl Pair {
             Way::Relay(_) => [None, None],
         };
         let (mut alice, mut bob) = (
-            person(folder, "alice", ports[0])?,
-            person(folder, "bob", ports[1])?,
+            person(folder, "alice", ports[0])?.0,
+            person(folder, "bob", ports[1])?.0,
         );
         if let Way::Relay(link) = way {
             for one in [&mut alice, &mut bob] {
                 one.ask(&json!({ "do": "use-relay", "link": link }))?;
             }
         }
-        let link = invite(&mut bob, way)?;
-        alice.ask(&json!({ "do": "add", "link": link }))?;
-        bob.ask(&json!({ "do": "accept" }))?;
-        alice.ask(&json!({ "do": "thread" }))?;
-        bob.ask(&json!({ "do": "thread" }))?;
+        introduce(&mut alice, &mut bob, way)?;
         Ok(Self { alice, bob, ports })
     }
 
-    /// Starts both again in the homes they have, on the ports the other side knows.
+    /// Starts both again in the homes they have, on the ports the other side knows; whoever will be dialed is up first.
     pub(crate) fn again(self, folder: &Path) -> anyhow::Result<Self> {
         let ports = self.ports;
         self.finish()?;
-        Ok(Self {
-            alice: person(folder, "alice", ports[0])?,
-            bob: person(folder, "bob", ports[1])?,
-            ports,
-        })
+        let bob = person(folder, "bob", ports[1])?.0;
+        let alice = person(folder, "alice", ports[0])?.0;
+        Ok(Self { alice, bob, ports })
+    }
+
+    /// Where they listen.
+    pub(crate) fn ports(&self) -> [Option<u16>; 2] {
+        self.ports
     }
 
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         self.alice.finish()?;
         self.bob.finish()
     }
+}
+
+/// Makes two people contacts: `asker` follows an invite of `owner`, who accepts.
+pub(crate) fn introduce(
+    asker: &mut Process,
+    owner: &mut Process,
+    way: Way<'_>,
+) -> anyhow::Result<()> {
+    let link = invite(owner, way)?;
+    asker.ask(&json!({ "do": "add", "link": link }))?;
+    owner.ask(&json!({ "do": "accept" }))?;
+    asker.ask(&json!({ "do": "thread" }))?;
+    owner.ask(&json!({ "do": "thread" }))?;
+    Ok(())
 }
 
 /// An invite that works: through a relay only once the relay has a front door for it.
@@ -143,13 +163,18 @@ fn invite(bob: &mut Process, way: Way<'_>) -> anyhow::Result<String> {
 }
 
 /// A port nobody listens on now.
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port())
 }
 
-fn person(folder: &Path, name: &str, port: Option<u16>) -> anyhow::Result<Process> {
+/// Starts a person in its home below `folder`, made if it is not there; with what it said of its start.
+pub(crate) fn person(
+    folder: &Path,
+    name: &str,
+    port: Option<u16>,
+) -> anyhow::Result<(Process, Value)> {
     let home = folder.join(name);
     let home = home.to_str().context("a path in UTF-8")?;
     let port = port.map(|port| port.to_string());
@@ -157,5 +182,5 @@ fn person(folder: &Path, name: &str, port: Option<u16>) -> anyhow::Result<Proces
     if let Some(port) = &port {
         arguments.extend(["--port", port]);
     }
-    Ok(Process::start(&arguments)?.0)
+    Process::start(&arguments)
 }

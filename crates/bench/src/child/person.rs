@@ -48,8 +48,8 @@ struct State {
 
 pub(crate) fn run(home: PathBuf, name: &str, port: Option<u16>) -> anyhow::Result<()> {
     super::runtime()?.block_on(async {
-        let person = Person::start(home, name, port).await?;
-        super::say(&json!({ "ready": true }));
+        let (person, opened) = Person::start(home, name, port).await?;
+        super::say(&json!({ "open_us": opened.as_secs_f64() * 1e6 }));
         let mut lines = lines();
         while let Some(line) = lines.recv().await {
             let asked: Value =
@@ -79,16 +79,23 @@ fn lines() -> mpsc::Receiver<String> {
 }
 
 impl Person {
-    async fn start(home: PathBuf, name: &str, port: Option<u16>) -> anyhow::Result<Self> {
+    /// Starts the node; says how long it took until commands were answered.
+    async fn start(
+        home: PathBuf,
+        name: &str,
+        port: Option<u16>,
+    ) -> anyhow::Result<(Self, Duration)> {
         let listen = port
             .map(|port| format!("/ip4/127.0.0.1/tcp/{port}"))
             .into_iter()
             .collect();
+        let begun = std::time::Instant::now();
         let node = NodeBuilder::new(Home::new(home))
             .listen(listen)
             .create()
             .start()
             .await?;
+        let opened = begun.elapsed();
         if node.personas()?.is_empty() {
             node.create_persona(MAIN, name, &Node::new_phrase()?)
                 .await?;
@@ -102,7 +109,7 @@ impl Person {
             seen.change(|state| state.thread = Some(thread));
         }
         tokio::spawn(Arc::clone(&seen).watch(node.clone(), node.newest_event()));
-        Ok(Self { node, seen })
+        Ok((Self { node, seen }, opened))
     }
 
     async fn answer(&self, asked: &Value) -> anyhow::Result<Value> {

@@ -1,42 +1,47 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Delivery: two processes, every message encrypted, committed on both ends, and read back from the receiver's history.
 
-use anyhow::ensure;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::{Terms, limits, number};
 use crate::figure::{Report, median, quantile};
-use crate::people::{Pair, Way};
+use crate::people::{Pair, Process, Way};
 
 /// Messages that may not be confirmed yet.
 pub(super) const WINDOW: u64 = 1_024;
 /// Lone messages of a run.
 pub(super) const LONE: u64 = 200;
 /// Acknowledgements go out once a second.
-const SETTLED: std::time::Duration = std::time::Duration::from_secs(2);
+pub(super) const SETTLED: std::time::Duration = std::time::Duration::from_secs(2);
 /// First messages of a run, each after both were started again.
 const FIRST: usize = 5;
 
 pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
-    if terms.messages > 60_000 {
-        limits::measure(terms, report)?;
-    }
+    limits::measure(terms, report)?;
+    super::crypto::measure_pair(terms, report)?;
     let (mut floods, mut lones, mut first) = (Floods::default(), Lones::default(), Vec::new());
     for run in 0..terms.runs {
         let folder = terms.fresh()?;
         let mut pair = Pair::meet(folder.path(), Way::Direct)?;
         lones.take(&mut pair, &format!("lone-{run}"))?;
         floods.take(&mut pair, &format!("flood-{run}"), terms.messages)?;
+        let relay = use_relay(&mut pair, folder.path())?;
         for round in 0..FIRST {
             // What is still owed would open a connection by itself after the start.
             std::thread::sleep(SETTLED);
             pair = pair.again(folder.path())?;
+            // Up means: its relay knows that no copy of the device runs elsewhere.
+            std::thread::sleep(SETTLED);
             let answer = pair.alice.ask(
                 &json!({ "do": "lone", "tag": format!("first-{run}-{round}"), "messages": 1 }),
             )?;
             first.push(number(&answer["sent"][0], "confirmed_us") / 1e3);
         }
         pair.finish()?;
+        relay.finish()?;
     }
     floods.report("delivery", report);
     lones.report("delivery", report);
@@ -44,6 +49,16 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
     let reason = "libtoxcore is not linked: no crate of the workspace may hold unsafe code, and its binding would";
     report.nothing("tox.confirmed_rate", "1/s", reason);
     Ok(())
+}
+
+/// Gives both a relay, as people have one. Nothing is sent through it while the other side can be dialed.
+fn use_relay(pair: &mut Pair, folder: &Path) -> anyhow::Result<Process> {
+    let home = folder.join("relay");
+    let (relay, told) = Process::start(&["relay", home.to_str().context("a path in UTF-8")?])?;
+    for one in [&mut pair.alice, &mut pair.bob] {
+        one.ask(&json!({ "do": "use-relay", "link": told["link"] }))?;
+    }
+    Ok(relay)
 }
 
 /// Runs of as many messages as go.

@@ -5,7 +5,6 @@ use anyhow::Context as _;
 use comptoir_net::limits_probe::{Load, ProbeTarget};
 
 use super::Terms;
-use crate::disk;
 use crate::figure::{Report, median};
 use crate::people::Process;
 
@@ -16,10 +15,15 @@ const BULK_BYTES: u64 = 256 << 20;
 /// Prints all of them.
 pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
     transport(terms, report)?;
+    disk(terms, report)
+}
+
+/// Prints those of the disk.
+pub(crate) fn disk(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
     let folder = terms.fresh()?;
     let (mut synced, mut commits) = (Vec::new(), Vec::new());
     for run in 0..terms.runs {
-        synced.push(disk::fdatasync_rate(folder.path())?);
+        synced.push(crate::disk::fdatasync_rate(folder.path())?);
         commits.push(commit_p50_us(&folder.path().join(format!("store-{run}")))?);
     }
     report.figure("limit.fdatasync_rate", "1/s", &synced);

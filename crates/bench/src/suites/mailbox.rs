@@ -24,8 +24,5 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
     }
     floods.report("mailbox", report);
     lones.report("mailbox", report);
-    let reason = "measured by cargo run --release -p comptoir-mailbox --example put_rate -- FOLDER";
-    report.nothing("mailbox.put_rate", "1/s", reason);
-    report.nothing("mailbox.fetch_rate", "1/s", reason);
-    Ok(())
+    super::rates::measure(terms, report)
 }

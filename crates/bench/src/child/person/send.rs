@@ -46,11 +46,13 @@ impl Person {
             state.delivered_up_to
         });
         let returns = tokio::spawn(Arc::clone(&self.seen).give_back(Arc::clone(&free), messages));
+        // Making them up is not the messenger's work.
+        let texts: Vec<String> = (0..messages).map(|number| text(tag, number)).collect();
         let (started, cpu) = (Instant::now(), clock::cpu_us());
         let (mut sends, mut sent_at) = (JoinSet::new(), Vec::new());
-        for number in 0..messages {
+        for text in texts {
             free.acquire().await?.forget();
-            let (node, text) = (self.node.clone(), text(tag, number));
+            let node = self.node.clone();
             sends.spawn(async move {
                 let at = clock::now_us();
                 node.send(MAIN, thread, &text)

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Deposits a second of one durable relay beside what the disk can sync: 500-byte items into 10,000 boxes.
-//!
-//! `cargo run --profile ci -p comptoir-mailbox --example put_rate -- FOLDER [SECONDS]` (FOLDER on a disk, not tmpfs)
+//! The rates: what one durable relay takes in and gives out, 500-byte items in 10,000 boxes, its signatures proven and
+//! every answer given after the commit. Inside one process: the network's share is in the other figures.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context as _, anyhow};
 use comptoir_kv::{EngineKind, Kv, Options};
 use comptoir_mailbox::{
     Config, Done, Incoming, KvMailbox, Limits, MailboxError, MailboxWriter, Outcome,
@@ -23,7 +21,8 @@ use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+use super::Terms;
+use crate::figure::Report;
 
 const BOXES: usize = 10_000;
 const ITEM_BYTES: usize = 500;
@@ -52,52 +51,31 @@ fn now() -> Time {
     }
 }
 
-fn main() -> Fallible<()> {
-    let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("name a folder on a disk")?;
-    let seconds = arguments.next().map_or(Ok(10), |text| text.parse())?;
-    let folder = Path::new(&folder);
-    std::fs::create_dir_all(folder)?;
-    println!("limit.fdatasync_rate  {:.0} /s", fdatasync_rate(folder)?);
-
-    let kv = comptoir_kv::open(&Options::new(folder.join("kv"), EngineKind::Redb))?;
-    let mut relay = Relay::start(Arc::clone(&kv))?;
-    let commits = kv.stats()?.commits;
-    let (stored, elapsed) = relay.put_for(Duration::from_secs(seconds))?;
-    let commits = kv.stats()?.commits - commits;
-    println!(
-        "mailbox.put_rate      {:.0} /s  ({stored} items, {commits} commits)",
-        per_second(stored, elapsed)
-    );
-    println!("disk                  {} MiB", kv.stats()?.disk_bytes >> 20);
-    let (fetched, elapsed) = relay.fetch_all()?;
-    println!(
-        "mailbox.fetch_rate    {:.0} /s  ({fetched} items)",
-        per_second(fetched, elapsed)
-    );
+/// Prints both, each taken as often as the terms say, on a relay of its own each time.
+pub(super) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
+    let time = terms.either(Duration::from_secs(5), Duration::from_secs(2));
+    let (mut puts, mut fetches) = (Vec::new(), Vec::new());
+    for _ in 0..terms.runs {
+        let folder = terms.fresh()?;
+        let kv = comptoir_kv::open(&Options::new(folder.path().join("kv"), EngineKind::Redb))?;
+        let mut relay = Relay::start(kv)?;
+        let (stored, took) = relay.put_for(time)?;
+        puts.push(per_second(stored, took));
+        let (fetched, took) = relay.fetch_all()?;
+        fetches.push(per_second(fetched, took));
+    }
+    report.figure("mailbox.put_rate", "1/s", &puts);
+    report.figure("mailbox.fetch_rate", "1/s", &fetches);
     Ok(())
 }
 
+#[allow(clippy::cast_precision_loss)]
 fn per_second(count: usize, elapsed: Duration) -> f64 {
     count as f64 / elapsed.as_secs_f64()
 }
 
-/// One small append and one `fdatasync`, over and over.
-fn fdatasync_rate(folder: &Path) -> Fallible<f64> {
-    let path = folder.join("probe");
-    let mut file = std::fs::File::create(&path)?;
-    let (start, mut count) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs(2) {
-        file.write_all(&[1; ITEM_BYTES])?;
-        file.sync_data()?;
-        count += 1;
-    }
-    std::fs::remove_file(&path)?;
-    Ok(per_second(count, start.elapsed()))
-}
-
 impl Relay {
-    fn start(kv: Arc<dyn Kv>) -> Fallible<Self> {
+    fn start(kv: Arc<dyn Kv>) -> anyhow::Result<Self> {
         let key = SigningKey::from_bytes(&[9; 32]);
         let limits = Limits {
             disk_bytes_max: 1 << 40,
@@ -135,7 +113,7 @@ impl Relay {
         &self,
         requests: Vec<SignedRequest>,
         mut on_answer: impl FnMut(Done),
-    ) -> Fallible<()> {
+    ) -> anyhow::Result<()> {
         let (sender, answers) = sync_channel::<Result<Done, MailboxError>>(UNDER_WAY);
         let mut under_way = 0;
         for request in requests {
@@ -143,7 +121,8 @@ impl Relay {
                 on_answer(answers.recv()??);
                 under_way -= 1;
             }
-            let incoming = Incoming::open(&request, &self.key, &CHALLENGE).map_err(|_| "denied")?;
+            let incoming = Incoming::open(&request, &self.key, &CHALLENGE)
+                .map_err(|_| anyhow!("a request was denied"))?;
             let sender = sender.clone();
             self.writer.submit(
                 incoming,
@@ -158,7 +137,7 @@ impl Relay {
         Ok(())
     }
 
-    fn make_boxes(&mut self) -> Fallible<()> {
+    fn make_boxes(&mut self) -> anyhow::Result<()> {
         let mut rng = ChaCha20Rng::from_seed([2; 32]);
         let (mut owners, mut requests) = (Vec::new(), Vec::new());
         for _ in 0..BOXES {
@@ -212,7 +191,7 @@ impl Relay {
     }
 
     /// Deposits into random boxes from two threads that prove the signatures, as a relay's streams do.
-    fn put_for(&mut self, time: Duration) -> Fallible<(usize, Duration)> {
+    fn put_for(&mut self, time: Duration) -> anyhow::Result<(usize, Duration)> {
         let start = Instant::now();
         let mut stored = 0;
         let (mut signing, mut rng) = (Duration::ZERO, ChaCha20Rng::from_seed([3; 32]));
@@ -240,7 +219,7 @@ impl Relay {
                 mine && other.join().unwrap_or_default()
             })
             .then_some(())
-            .ok_or("a deposit failed")?;
+            .context("a deposit failed")?;
             stored += counted.into_inner();
         }
         Ok((stored, start.elapsed() - signing))
@@ -262,7 +241,7 @@ impl Relay {
     }
 
     /// Reads every box to its end, a first page each.
-    fn fetch_all(&mut self) -> Fallible<(usize, Duration)> {
+    fn fetch_all(&mut self) -> anyhow::Result<(usize, Duration)> {
         let client = self.client.clone();
         let requests: Vec<_> = self
             .boxes
