@@ -8,6 +8,7 @@ mod failure;
 mod held_back;
 mod init;
 mod logs;
+mod message;
 mod names;
 mod node;
 mod output;

@@ -2,7 +2,7 @@
 //! The daemon's log: a file in the home, warnings on stderr too. Set up by the binary only; the library has none.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Mutex;
 
@@ -39,6 +39,7 @@ pub(crate) fn start(home: &Home) -> io::Result<()> {
         .with_filter(chosen);
     let to_stderr = fmt::layer()
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .with_filter(EnvFilter::new("warn"));
     // Whoever embeds the daemon may have set a logger up already; theirs stays.

@@ -2,7 +2,7 @@
 //! The connection of a command to its daemon: the unix socket, and which persona acts.
 
 use comptoir_api::client::{Client, ClientError};
-use comptoir_api::dto::{Contact, ContactQuery};
+use comptoir_api::dto::{Contact, ContactQuery, List};
 use comptoir_api::id::{ContactId, PersonaName};
 
 use super::output::Output;
@@ -76,5 +76,24 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let status = error.exit().code();
         Failure::with_status(error.to_string(), status)
+    }
+}
+
+/// Items asked for in one page: the most the API gives.
+pub(crate) const PAGE: u32 = 500;
+
+/// Everything of a list, page after page. `ask` gets what the page before gave as the place to go on.
+pub(crate) async fn all_pages<T>(
+    ask: impl AsyncFn(Option<String>) -> Result<List<T>, ClientError>,
+) -> Result<Vec<T>, Failure> {
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let page = ask(after).await?;
+        all.extend(page.data);
+        match page.next {
+            Some(next) if page.has_more => after = Some(next),
+            _ => return Ok(all),
+        }
     }
 }

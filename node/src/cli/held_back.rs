@@ -2,14 +2,11 @@
 //! `held-back`: what was refused on arrival, and what of it the user wants to see after all.
 
 use comptoir_api::dto::{HeldBack, HeldBackQuery};
-use comptoir_api::id::MessageId;
+use comptoir_api::id::{MessageId, ThreadId};
 
 use super::Failure;
-use super::connect::Connection;
-use super::talk::message_line;
-
-/// Entries asked for at once.
-const PAGE: u32 = 500;
+use super::connect::{Connection, PAGE, all_pages};
+use super::message::message_line;
 
 /// Lists what is held back, or shows some of it in its conversation.
 pub(crate) async fn run(
@@ -29,7 +26,7 @@ pub(crate) async fn run(
     for message in show {
         let found = all.iter().find(|held| held.message.id == *message);
         let Some(found) = found else {
-            return Err(Failure::general(format!("{message} is not held back")));
+            return Err(Failure::not_found(format!("{message} is not held back")));
         };
         let shown = connection
             .client
@@ -40,27 +37,19 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn list(
-    connection: &Connection,
-    thread: Option<comptoir_api::id::ThreadId>,
-) -> Result<Vec<HeldBack>, Failure> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
+async fn list(connection: &Connection, thread: Option<ThreadId>) -> Result<Vec<HeldBack>, Failure> {
+    all_pages(async |after| {
         let query = HeldBackQuery {
             limit: Some(PAGE),
-            after: after.take(),
+            after,
             thread: thread.clone(),
         };
-        let page = connection
+        connection
             .client
             .held_back(&connection.persona, &query)
-            .await?;
-        all.extend(page.data);
-        match page.next {
-            Some(next) if page.has_more => after = Some(next),
-            _ => return Ok(all),
-        }
-    }
+            .await
+    })
+    .await
 }
 
 fn lines(all: &[HeldBack]) -> String {

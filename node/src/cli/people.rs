@@ -10,7 +10,7 @@ use comptoir_api::dto::{
 use comptoir_api::id::RequestId;
 
 use super::args::{Add, Invite, PersonasAction};
-use super::connect::Connection;
+use super::connect::{Connection, PAGE, all_pages};
 use super::output::one_line;
 use super::{Failure, names, phrase, qr};
 
@@ -139,22 +139,15 @@ pub(crate) async fn requests(connection: &Connection) -> Result<(), Failure> {
 }
 
 async fn open_requests(connection: &Connection) -> Result<Vec<Request>, Failure> {
-    let mut all: Vec<Request> = Vec::new();
-    let mut query = PageQuery {
-        limit: Some(500),
-        after: None,
-    };
-    loop {
-        let page = connection
+    all_pages(async |after| {
+        let limit = Some(PAGE);
+        let query = PageQuery { limit, after };
+        connection
             .client
             .requests(&connection.persona, &query)
-            .await?;
-        all.extend(page.data);
-        match page.next {
-            Some(next) if page.has_more => query.after = Some(next),
-            _ => return Ok(all),
-        }
-    }
+            .await
+    })
+    .await
 }
 
 /// Accepts a request.
@@ -220,22 +213,18 @@ async fn request_id(connection: &Connection, who: &str) -> Result<RequestId, Fai
 
 /// Lists contacts.
 pub(crate) async fn contacts(connection: &Connection) -> Result<(), Failure> {
-    let mut all: Vec<Contact> = Vec::new();
-    let mut query = ContactQuery {
-        limit: Some(500),
-        ..ContactQuery::default()
-    };
-    loop {
-        let page = connection
+    let all = all_pages(async |after| {
+        let query = ContactQuery {
+            limit: Some(PAGE),
+            after,
+            ..ContactQuery::default()
+        };
+        connection
             .client
             .contacts(&connection.persona, &query)
-            .await?;
-        all.extend(page.data);
-        match page.next {
-            Some(next) if page.has_more => query.after = Some(next),
-            _ => break,
-        }
-    }
+            .await
+    })
+    .await?;
     connection.output.data(&all, || {
         all.iter().map(contact_line).collect::<Vec<_>>().join("\n")
     });

@@ -1,26 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Commands about conversations: send, chat, history, threads.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use comptoir_api::client::ClientError;
 use comptoir_api::dto::{
-    EventQuery, Gap, Message, MessageKind, MessagePage, MessageQuery, MessageState, NewMessage,
-    PageQuery, ReadMark, Thread,
+    EventQuery, Message, MessagePage, MessageQuery, NewMessage, PageQuery, ReadMark, Thread,
 };
 use comptoir_api::id::ThreadId;
 use comptoir_api::problem::Code;
 
 use super::Failure;
 use super::args::SendText;
-use super::connect::Connection;
-use super::output::{one_line, set_in, somebody_is_there};
+use super::connect::{Connection, PAGE, all_pages};
+use super::message::{message_line, print_page};
+use super::output::{one_line, somebody_is_there};
 use super::people::stdin_text;
 use super::stdin::Lines;
-
-/// Messages asked for in one page.
-const PAGE: u32 = 500;
 
 /// How long `send --lines` waits for a daemon that went away.
 const RETURN_WAIT: Duration = Duration::from_secs(120);
@@ -204,76 +200,6 @@ async fn newest(
     Ok(pages)
 }
 
-fn print_page(connection: &Connection, page: &MessagePage) {
-    let mut gaps: BTreeMap<Option<String>, Vec<&Gap>> = BTreeMap::new();
-    for gap in &page.gaps {
-        gaps.entry(gap.after.as_ref().map(ToString::to_string))
-            .or_default()
-            .push(gap);
-    }
-    let show_gaps = |place: Option<String>| {
-        for gap in gaps.get(&place).into_iter().flatten() {
-            connection.output.say(gap_line(gap));
-        }
-    };
-    show_gaps(None);
-    for message in &page.data {
-        connection.output.data(message, || message_line(message));
-        show_gaps(Some(message.id.to_string()));
-    }
-}
-
-fn gap_line(gap: &Gap) -> String {
-    match gap.to - gap.from + 1 {
-        1 => "-- 1 message is missing here --".to_owned(),
-        count => format!("-- {count} messages are missing here --"),
-    }
-}
-
-pub(crate) fn message_line(message: &Message) -> String {
-    let state = match message.state {
-        MessageState::Queued => " (waiting)",
-        MessageState::Stored => " (at relay)",
-        MessageState::Delivered => " (delivered)",
-        MessageState::Read => " (read)",
-        MessageState::NotDelivered => " (not delivered)",
-        MessageState::HeldBack => " (held back)",
-        MessageState::Received | MessageState::Unknown => "",
-    };
-    let name = if message.author.me {
-        "me"
-    } else {
-        &message.author.name
-    };
-    let text = match message.kind {
-        MessageKind::Erased => "(erased)".to_owned(),
-        MessageKind::Text => message.text.clone().unwrap_or_default(),
-        MessageKind::NeedsNewer | MessageKind::Unknown => unknown_text(message),
-    };
-    let edited = if message.edited.is_some() && message.kind != MessageKind::Erased {
-        " (edited)"
-    } else {
-        ""
-    };
-    format!(
-        "{} {}: {}{edited}{state}",
-        message.sent,
-        one_line(name),
-        set_in(&text)
-    )
-}
-
-fn unknown_text(message: &Message) -> String {
-    let fallback = message
-        .fallback
-        .clone()
-        .unwrap_or_else(|| "(nothing to show)".to_owned());
-    match &message.via {
-        Some(via) => format!("{fallback} (via {}; needs a newer version)", via.name),
-        None => format!("{fallback} (needs a newer version)"),
-    }
-}
-
 /// Shows the conversation and sends what is typed, a line a message, until stdin ends.
 pub(crate) async fn chat(connection: &Connection, who: &str, last: usize) -> Result<(), Failure> {
     let (contact, thread) = connection.thread_with(who).await?;
@@ -347,22 +273,12 @@ async fn show_new(
 
 /// Lists conversations.
 pub(crate) async fn threads(connection: &Connection) -> Result<(), Failure> {
-    let mut all: Vec<Thread> = Vec::new();
-    let mut query = PageQuery {
-        limit: Some(PAGE),
-        after: None,
-    };
-    loop {
-        let page = connection
-            .client
-            .threads(&connection.persona, &query)
-            .await?;
-        all.extend(page.data);
-        match page.next {
-            Some(next) if page.has_more => query.after = Some(next),
-            _ => break,
-        }
-    }
+    let all = all_pages(async |after| {
+        let limit = Some(PAGE);
+        let query = PageQuery { limit, after };
+        connection.client.threads(&connection.persona, &query).await
+    })
+    .await?;
     connection.output.data(&all, || {
         let line = |thread: &Thread| {
             let last = thread

@@ -46,12 +46,10 @@ impl Host {
 
     fn held_back_dto(&self, held: HeldBackView) -> Result<HeldBack, HostError> {
         let known = query::thread(&self.view(), held.message.thread).map_err(unreadable)?;
-        let contact = known
-            .and_then(|known| known.contact)
-            .map(|contact| query::contact(&self.view(), contact))
-            .transpose()
-            .map_err(unreadable)?
-            .flatten();
+        let contact = match &known {
+            Some(known) => self.contact_of(known)?,
+            None => None,
+        };
         Ok(HeldBack {
             message: self.message_dto(held.message, contact.as_ref()),
             ends: Timestamp::from_ms(held.ends_ms),

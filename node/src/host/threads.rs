@@ -8,7 +8,7 @@ use comptoir_api::dto::{
 use comptoir_api::host::{Answer, HostError, Idempotency, ThreadHost, Written};
 use comptoir_api::id::{MessageId, PersonaName, ThreadId};
 use comptoir_api::time::Timestamp;
-use comptoir_engine::query::{self, From, HistoryItem, ThreadView};
+use comptoir_engine::query::{self, ContactView, From, HistoryItem, ThreadView};
 use comptoir_engine::{Answer as Done, Command, MessageAt, NewMessage as Outgoing};
 use comptoir_protocol::body::Body;
 use comptoir_protocol::id::Lane;
@@ -30,13 +30,15 @@ impl Host {
             .ok_or_else(|| missing("thread", thread))
     }
 
+    pub(super) fn contact_of(&self, thread: &ThreadView) -> Result<Option<ContactView>, HostError> {
+        match thread.contact {
+            Some(contact) => query::contact(&self.view(), contact).map_err(unreadable),
+            None => Ok(None),
+        }
+    }
+
     fn thread_dto(&self, thread: ThreadView) -> Result<Thread, HostError> {
-        let contact = thread
-            .contact
-            .map(|contact| query::contact(&self.view(), contact))
-            .transpose()
-            .map_err(unreadable)?
-            .flatten();
+        let contact = self.contact_of(&thread)?;
         let newest = query::history(&self.view(), thread.thread, From::Newest, 1)
             .map_err(unreadable)?
             .unwrap_or_default();
@@ -110,12 +112,7 @@ impl Host {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let page = query::history(&self.view(), known.thread, from, limit).map_err(unreadable)?;
         let page = page.ok_or_else(|| missing("message", &"to go on from"))?;
-        let contact = known
-            .contact
-            .map(|contact| query::contact(&self.view(), contact))
-            .transpose()
-            .map_err(unreadable)?
-            .flatten();
+        let contact = self.contact_of(&known)?;
         Ok(self.page_dto(page, from, contact.as_ref()))
     }
 
@@ -150,12 +147,7 @@ impl Host {
         at: MessageAt,
         id: &impl ToString,
     ) -> Result<Message, HostError> {
-        let contact = thread
-            .contact
-            .map(|contact| query::contact(&self.view(), contact))
-            .transpose()
-            .map_err(unreadable)?
-            .flatten();
+        let contact = self.contact_of(thread)?;
         let found = query::message(&self.view(), at)
             .map_err(unreadable)?
             .ok_or_else(|| missing("message", id))?;
