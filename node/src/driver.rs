@@ -36,6 +36,9 @@ const BATCH_JOBS_MAX: usize = 512;
 /// Reopening the engine after a failed commit is tried at this pace, so that a full disk is not hammered.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 
+/// After a tick that was refused the engine is not woken sooner than this.
+const REFUSED_PAUSE_MS: u64 = 1_000;
+
 type Waiting = oneshot::Sender<Result<Answer, CommandError>>;
 
 /// The driver of one node. Owned by its thread.
@@ -181,29 +184,34 @@ impl Driver {
             self.endpoint = Some(endpoint.clone());
         }
         let unanswered = unanswered(&input);
-        if !self.took(input)
+        if self.handle(input).is_err()
             && let Some(unanswered) = unanswered
         {
             // The call is under way still, for the engine: what waits for it would wait for ever.
-            self.took(unanswered);
+            let _ = self.handle(unanswered);
         }
     }
 
-    /// Hands the engine an input; false when it refused it.
-    fn took(&mut self, input: Input) -> bool {
-        let now = self.clock.now();
+    /// Decides and submits. A step that cannot be decided or could not be stored is refused before anything of it is
+    /// handed on, so nothing has to be opened again for it.
+    fn handle(&mut self, input: Input) -> Result<(), EngineError> {
+        let (now, tick) = (self.clock.now(), matches!(input, Input::Tick));
         match self
             .engine
             .handle(input, now, &mut self.rng, &self.core.view())
         {
             Ok(step) => {
                 self.submit(step);
-                true
+                Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, "the engine refused an input; nothing changed");
                 self.carriers.on_engine_error(&error);
-                false
+                // A deadline whose work fails comes again, and not at once.
+                if tick {
+                    self.wake_at_ms = Some(monotonic_ms() + REFUSED_PAUSE_MS);
+                }
+                Err(error)
             }
         }
     }

@@ -57,7 +57,7 @@ pub use seam::config::Config;
 pub use seam::error::EngineError;
 pub use seam::event::{Event, EventRecord, MessageState, RelayCondition};
 pub use seam::input::{CommandId, Idempotency, Input, RelayNews, Unreachable};
-pub use seam::step::{Dial, RelayCall, Send, Step, Write};
+pub use seam::step::{Dial, ROW_BYTES_MAX, RelayCall, Send, Step, Write};
 pub use seam::view::{Row, Scan, View, ViewError};
 
 use rand_core::CryptoRng;

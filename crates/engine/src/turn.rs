@@ -19,7 +19,7 @@ use crate::rows::record::{from_row, to_row};
 use crate::seam::config::{Config, mutant};
 use crate::seam::error::EngineError;
 use crate::seam::event::{Event, EventRecord};
-use crate::seam::step::{Dial, Send, Step, Write};
+use crate::seam::step::{Dial, ROW_BYTES_MAX, Send, Step, Write};
 use crate::seam::view::{Row, Scan, View};
 use crate::thread_cache::{Loaded, ThreadCache};
 
@@ -80,6 +80,7 @@ impl<'a> Turn<'a> {
             let after = before.plus(&self.counted);
             self.put(Key::of(key::COUNTS), &after);
         }
+        self.check_rows()?;
         let Turn {
             mut step,
             writes,
@@ -107,6 +108,21 @@ impl<'a> Turn<'a> {
             .collect();
         step.wake_at = memory.wake_at();
         Ok(step)
+    }
+
+    fn check_rows(&self) -> Result<(), EngineError> {
+        let mut rows = self
+            .writes
+            .iter()
+            .filter_map(|(key, row)| Some((key, row.as_ref()?.len())));
+        match rows.find(|(_, bytes)| *bytes > ROW_BYTES_MAX) {
+            None => Ok(()),
+            Some((key, bytes)) => Err(EngineError::TooLong {
+                key: hex(key),
+                bytes,
+                max: ROW_BYTES_MAX,
+            }),
+        }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
@@ -261,4 +277,45 @@ pub(crate) fn read_row<T: Wire>(key: &[u8], row: &[u8]) -> Result<T, EngineError
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seam::view::ViewError;
+
+    struct Nothing;
+
+    impl View for Nothing {
+        fn get(&self, _: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+            Ok(None)
+        }
+        fn scan(&self, _: Scan) -> Result<Vec<Row>, ViewError> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn step_with_a_row_of(bytes: usize) -> Result<Step, EngineError> {
+        let (config, mut memory) = (Config::default(), Memory::default());
+        let (wall_ms, mono_ms, boot) = (1, 1, [1; 16]);
+        let now = Time {
+            wall_ms,
+            mono_ms,
+            boot,
+        };
+        let mut cache = ThreadCache::default();
+        let mut turn = Turn::new(&config, &mut memory, &mut cache, &Nothing, now, [1; 32]);
+        turn.put_bytes(Key::of(key::MLS).u32(7), vec![0; bytes]);
+        turn.finish()
+    }
+
+    #[test]
+    fn a_step_with_a_row_that_no_store_takes_is_an_error_and_not_a_failed_commit() {
+        assert_eq!(step_with_a_row_of(ROW_BYTES_MAX).unwrap().writes.len(), 1);
+        let refused = step_with_a_row_of(ROW_BYTES_MAX + 1).unwrap_err();
+        assert!(
+            matches!(refused, EngineError::TooLong { ref key, .. } if key == "0600000007"),
+            "{refused}"
+        );
+    }
 }

@@ -211,6 +211,12 @@ pub(crate) fn unseal(sealer: &Sealer, key: &[u8], sealed: &[u8]) -> Result<Vec<u
         .map_err(|source| StoreError::Row { space, source })
 }
 
+// What the engine lets out as a row fits a value once it is sealed: no step of its own is refused here for its size.
+const _: () = assert!(
+    comptoir_engine::ROW_BYTES_MAX
+        <= comptoir_kv::VALUE_BYTES_MAX - comptoir_crypto::at_rest::SEAL_BYTES
+);
+
 /// The engine writes to its own spaces, and nothing longer than a row may be.
 fn check_writes(writes: &[Write]) -> Result<(), StoreError> {
     for write in writes {

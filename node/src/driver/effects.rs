@@ -44,8 +44,9 @@ pub(crate) struct Carriers {
 pub(crate) struct Trouble {
     /// The store takes no writes, for this reason.
     pub(crate) read_only: Option<String>,
-    /// The last error of the engine.
+    /// The last error of the engine, and how many there were.
     pub(crate) engine: Option<String>,
+    refused: u64,
 }
 
 impl Carriers {
@@ -131,7 +132,11 @@ impl Carriers {
 
     /// Notes an error of the engine for `status` and `doctor`.
     pub(crate) fn on_engine_error(&self, error: &EngineError) {
-        self.with_trouble(|trouble| trouble.engine = Some(error.to_string()));
+        self.with_trouble(|trouble| {
+            trouble.refused += 1;
+            let count = trouble.refused;
+            trouble.engine = Some(format!("{error} (inputs refused so far: {count})"));
+        });
     }
 
     /// What keeps the node from working.

@@ -27,6 +27,16 @@ pub enum EngineError {
     /// The cryptography refused something of our own making. Not retryable.
     #[error("our own state was refused: {0}")]
     Crypto(String),
+    /// A row would be longer than a store takes. Not retryable: the input asks for too much.
+    #[error("row {key} would be {bytes} bytes long: at most {max}")]
+    TooLong {
+        /// The key, as hex.
+        key: String,
+        /// How long it would be.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
     /// A counter is at its end. Not retryable.
     #[error("{0} ran out of numbers")]
     Exhausted(&'static str),

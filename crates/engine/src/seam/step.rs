@@ -10,6 +10,10 @@ use crate::seam::event::Event;
 use crate::seam::input::CommandId;
 use comptoir_protocol::secret::Secret;
 
+/// The longest row a step writes: what the stores take in one value, 1 MiB, less what sealing adds to it. A step with a
+/// longer one is an error before anything of it is handed on.
+pub const ROW_BYTES_MAX: usize = (1 << 20) - comptoir_crypto::at_rest::SEAL_BYTES;
+
 /// All that follows from one input.
 ///
 /// > Commit `writes` as one atomic, durable batch; only then send, dial, call, answer and show.
