@@ -93,6 +93,17 @@ impl Runs {
             .is_some_and(|range| range.0 <= from && to <= range.1)
     }
 
+    /// Whether any of `from..=to` is known.
+    #[must_use]
+    pub fn touches(&self, from: u64, to: u64) -> bool {
+        let from = from.max(1);
+        if from > to {
+            return false;
+        }
+        let index = self.ranges.partition_point(|range| range.1 < from);
+        from <= self.contiguous || self.ranges.get(index).is_some_and(|range| range.0 <= to)
+    }
+
     /// Adds one sequence.
     pub fn insert(&mut self, sequence: u64) -> Inserted {
         self.insert_run(sequence, sequence)

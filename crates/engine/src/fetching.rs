@@ -3,7 +3,7 @@
 
 use comptoir_crypto::deposit;
 use comptoir_protocol::deposit::Parcel;
-use comptoir_protocol::frame::{Item, RelayAnswer, RelayRequest};
+use comptoir_protocol::frame::{ErrorCode, Item, RelayAnswer, RelayRequest};
 use comptoir_protocol::id::{Lane, RelayKey, Rid};
 use comptoir_protocol::limits::{CHUNK_BYTES_MAX, RELAY_ACK_SEQUENCES_MAX, SUBSCRIBE_BOXES_MAX};
 
@@ -203,7 +203,11 @@ impl Turn<'_> {
                 }
                 _ => Ok(()),
             },
-            _ => Ok(()),
+            // Over its rate, or its disk hiccups: the items are there.
+            _ => {
+                self.fetch_again(rid, link.after.saturating_add(1));
+                Ok(())
+            }
         }
     }
 
@@ -268,10 +272,30 @@ impl Turn<'_> {
                 &relay.descriptor,
                 request,
                 Some(relay.reader.clone()),
-                Call::Ack,
+                Call::Ack {
+                    rid,
+                    first: sequences.iter().copied().min().unwrap_or(u64::MAX),
+                },
             );
         }
         Ok(())
+    }
+
+    /// A relay that could not note what it may drop hands it out again, and is told again.
+    pub(crate) fn on_ack_answer(
+        &mut self,
+        rid: Rid,
+        first: u64,
+        answer: &Result<RelayAnswer, Unreachable>,
+    ) {
+        let code = match answer {
+            Ok(RelayAnswer::Error { code, .. }) => Some(*code),
+            _ => None,
+        };
+        let lost = matches!(answer, Err(Unreachable) | Ok(RelayAnswer::Rate { .. }));
+        if lost || matches!(code, Some(ErrorCode::Storage | ErrorCode::Limit)) {
+            self.fetch_again(rid, first);
+        }
     }
 
     /// An item could not be taken: it stays at the relay and is fetched again in a while.

@@ -89,6 +89,12 @@ impl Turn<'_> {
             return self.hold_for_welcome(parcel, id, source, bytes);
         };
         let mut loaded = self.take_thread(number)?;
+        if !Self::may_come_to(loaded.thread.persona, source) {
+            self.put_thread(loaded);
+            self.memory.counters.threads_unknown += 1;
+            self.refuse(source, RefusalReason::UnknownThread);
+            return Ok(());
+        }
         let (contact_number, contact) = match loaded.thread.contact {
             Some(contact) => (contact, self.contact(contact)?),
             None => {
@@ -150,8 +156,8 @@ impl Turn<'_> {
         self.take_in(&mut loaded, &contact, author, &parcel, source)?;
         // What waited for this one follows.
         let device = parcel.author;
-        loop {
-            next += 1;
+        while let Some(following) = next.checked_add(1) {
+            next = following;
             let Some(held) = self.take_held(id, device.0, next) else {
                 break;
             };
@@ -238,9 +244,8 @@ impl Turn<'_> {
             Err(reason) => return Ok(Taken::Refused(reason)),
         };
         let allowed = contact.promotions_at(self.now.wall_ms).is_some();
-        let fits = self.store_batch(loaded, author, allowed, &batch, source)?;
-        if !fits {
-            return Ok(Taken::Refused(RefusalReason::Busy));
+        if let Taken::Refused(reason) = self.store_batch(loaded, author, allowed, &batch, source)? {
+            return Ok(Taken::Refused(reason));
         }
         loaded.thread.authors[author].envelopes = envelopes;
         loaded.dirty = true;
@@ -278,7 +283,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Stores a batch; false when its author left more holes than are kept.
+    /// Stores a batch, unless its author left more holes than are kept or numbers a message again that is here already.
     fn store_batch(
         &mut self,
         loaded: &mut Loaded,
@@ -286,18 +291,22 @@ impl Turn<'_> {
         allowed: bool,
         batch: &Batch,
         source: Source,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Taken, EngineError> {
         let (lane, first, to) = (batch.lane, batch.first_sequence, batch.last_sequence());
         let (persona, thread) = (loaded.thread.persona, loaded.number);
         let device = loaded.thread.authors[author].device;
         let mut track = loaded.thread.authors[author].track(lane).clone();
         let last = track.have.last();
+        // One message more under numbers that are taken would show in place of what was said.
+        if track.have.touches(first, to) && !track.have.covers(first, to) {
+            return Ok(Taken::Refused(RefusalReason::Malformed));
+        }
         match track.have.insert_run(first, to) {
-            Inserted::Full => return Ok(false),
+            Inserted::Full => return Ok(Taken::Refused(RefusalReason::Busy)),
             // The same messages in another envelope: acknowledged again, not shown again.
             Inserted::Known => {
                 self.memory.counters.duplicates += 1;
-                return Ok(true);
+                return Ok(Taken::Done);
             }
             Inserted::New => {}
         }
@@ -361,7 +370,7 @@ impl Turn<'_> {
         self.apply_waiting(loaded, index, lane, (first, to))?;
         self.count_received(shown, source);
         self.tell_of_batch(loaded, device, lane, (first, to), last, held_back, shown);
-        Ok(true)
+        Ok(Taken::Done)
     }
 
     #[allow(clippy::too_many_arguments, reason = "what an event says of a batch")]

@@ -38,7 +38,7 @@ pub(crate) struct Peer {
     pub(crate) next_out: u64,
     /// Bytes of frames without confirmation.
     pub(crate) flight_bytes: usize,
-    /// The largest number that came in.
+    /// The largest number that came in on this connection with none missing before it; 0 for none.
     pub(crate) last_in: u64,
     /// Numbers that came in and are not dealt with.
     pub(crate) pending_in: BTreeSet<u64>,
@@ -164,7 +164,11 @@ pub(crate) enum Call {
     Fetch {
         rid: Rid,
     },
-    Ack,
+    Ack {
+        rid: Rid,
+        /// The first of the items it let go.
+        first: u64,
+    },
     Boot {
         relay: u32,
         expected: u64,

@@ -115,6 +115,7 @@ impl Turn<'_> {
                 .iter()
                 .position(|author| author.device.0 == device)
                 .filter(|at| *at > 0)
+                .filter(|_| Self::may_come_to(loaded.thread.persona, held.source))
             {
                 Some(author) => {
                     self.take_in(&mut loaded, &contact, author, &held.parcel, held.source)?

@@ -12,6 +12,8 @@ use crate::turn::Turn;
 
 /// Deliveries of one peer that are not dealt with. Full: a further one is refused as busy, its sender keeps it.
 const PENDING_PER_PEER_MAX: usize = 1_024;
+/// Numbers of frames that never came, named one by one: 64 of the longest frames are all that waits on a connection.
+const FRAMES_MISSING_MAX: u64 = 64;
 /// After a connection ended, the first dial waits this long, jittered: both sides see the end at once.
 const REDIAL_FIRST_MS: u64 = 1_000;
 /// The longest pause between two dials while something waits: who comes back is reached within minutes.
@@ -25,6 +27,8 @@ impl Turn<'_> {
         link.dial_failures = 0;
         link.dial_after_ms = 0;
         link.pending_in.clear();
+        // A peer that started again may count from below.
+        link.last_in = 0;
         self.memory.peers.insert(peer, link);
         self.send(
             peer,
@@ -176,11 +180,24 @@ impl Turn<'_> {
         }
     }
 
-    /// Notes a delivery that is to be answered.
+    /// Notes a delivery that is to be answered. Numbers before it that did not come on this connection are refused, so
+    /// that no `Committed` speaks for them.
     fn expect(&mut self, peer: PeerKey, number: u64) -> Option<Source> {
         let mut link = self.memory.peers.get(&peer).cloned().unwrap_or_default();
         let full = link.pending_in.len() >= PENDING_PER_PEER_MAX;
-        link.last_in = link.last_in.max(number);
+        let next = match link.last_in {
+            0 => number,
+            last => last + 1,
+        };
+        let missing = next..number.max(next);
+        // With more of them missing, the answers stay below: the signed acknowledgement says the rest.
+        if missing.end - missing.start <= FRAMES_MISSING_MAX {
+            link.last_in = link.last_in.max(number);
+            for number in missing {
+                let reason = RefusalReason::Busy;
+                self.send(peer, &PeerFrame::Refused { number, reason });
+            }
+        }
         if !full {
             link.pending_in.insert(number);
         }
@@ -230,6 +247,12 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// Whether something may have come this way for a persona. Only the main one shows its socket: an answer there for
+    /// another would say that both are one node.
+    pub(crate) fn may_come_to(persona: u16, source: Source) -> bool {
+        persona == crate::personas::MAIN || matches!(source, Source::Box { .. })
+    }
+
     /// What came is stored with this step: whoever brought it is told so after the commit.
     pub(crate) fn confirm(&mut self, source: Source) {
         match source {
@@ -270,7 +293,7 @@ impl Turn<'_> {
             let up_to = link
                 .pending_in
                 .first()
-                .map_or(link.last_in, |first| first - 1);
+                .map_or(link.last_in, |first| link.last_in.min(first - 1));
             self.send(peer, &PeerFrame::Committed { up_to });
         }
         for (rid, sequences) in std::mem::take(&mut self.fetched) {

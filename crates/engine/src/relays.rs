@@ -161,7 +161,10 @@ impl Turn<'_> {
             (Call::Grant { own_box }, Ok(answer)) => self.on_granted(own_box, &answer),
             (Call::Revoke { own_box }, Ok(answer)) => self.on_revoked(own_box, &answer),
             (Call::Delete { own_box }, Ok(answer)) => self.on_deleted(own_box, &answer),
-            (Call::Ack, _) => Ok(()),
+            (Call::Ack { rid, first }, answer) => {
+                self.on_ack_answer(rid, first, &answer);
+                Ok(())
+            }
             (Call::Guest { relay }, answer) => self.on_guest_ticket(relay, &answer),
             (Call::Subscribe { rids }, answer) => {
                 self.on_subscribed(&rids, &answer);

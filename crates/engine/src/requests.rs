@@ -11,13 +11,13 @@ use comptoir_protocol::deposit::{Parcel, ParcelContent};
 use comptoir_protocol::envelope::{Envelope, EnvelopeKind};
 use comptoir_protocol::frame::RefusalReason;
 use comptoir_protocol::hello::Hello;
-use comptoir_protocol::id::{AccountId, Lane, PublicKey, ThreadId};
+use comptoir_protocol::id::{AccountId, Lane, PublicKey, StatementHash, ThreadId};
 use comptoir_protocol::identity::VerifiedCard;
 
 use crate::boxes::public_of;
 use crate::memory::Source;
 use crate::rows::account::Persona;
-use crate::rows::contact::{AskStage, Decision, Invite, Request, Standing};
+use crate::rows::contact::{AskStage, Decision, Declined, Invite, Request, Standing};
 use crate::rows::key::{self, Key, u32_at};
 use crate::rows::thread::{Cargo, OutboxBody, OutboxState, Thread};
 use crate::seam::answer::{Answer, Refusal};
@@ -28,8 +28,13 @@ use crate::turn::{Turn, read_row};
 
 /// Open requests of one persona. Full: further hellos are refused and counted; those that wait are never evicted.
 pub(crate) const REQUESTS_MAX: usize = 200;
+/// Of those, the ones that came without an invite, as relays keep it: 50 places are for whoever was invited.
+pub(crate) const REQUESTS_UNINVITED_MAX: usize = 150;
 /// Hellos without a token that one peer may bring while the process lives: a person mistypes twice at most.
 const HELLOS_PER_PEER_MAX: u32 = 3;
+
+/// How long a declined hello is known again: 60 days, as long as its package is good.
+const DECLINED_MS: u64 = 60 * 24 * 60 * 60 * 1000;
 
 /// A hello whose sender is proved.
 struct Stranger {
@@ -45,7 +50,7 @@ impl Turn<'_> {
         sealed: &[u8],
         source: Source,
     ) -> Result<(), EngineError> {
-        let Some((number, persona, stranger)) = self.open_hello(sealed)? else {
+        let Some((number, persona, stranger)) = self.open_hello(sealed, source)? else {
             self.memory.counters.hellos_refused += 1;
             self.refuse(source, RefusalReason::Denied);
             return Ok(());
@@ -80,6 +85,16 @@ impl Turn<'_> {
                 Standing::Failed => {}
             }
         }
+        let hash = stranger.hello.hash();
+        if self
+            .load::<Declined>(declined_key(number, &hash))?
+            .is_some()
+        {
+            // The asker repeats itself until its package ends; it was answered once.
+            self.memory.counters.duplicates += 1;
+            self.confirm(source);
+            return Ok(());
+        }
         let invite = match self.admit(number, &persona, &stranger, source)? {
             Ok(invite) => invite,
             Err(reason) => {
@@ -93,8 +108,13 @@ impl Turn<'_> {
     }
 
     /// Opens a hello with whichever front-door key fits, and proves who it is from.
-    fn open_hello(&self, sealed: &[u8]) -> Result<Option<(u16, Persona, Stranger)>, EngineError> {
-        for (number, persona) in self.personas()? {
+    fn open_hello(
+        &self,
+        sealed: &[u8],
+        source: Source,
+    ) -> Result<Option<(u16, Persona, Stranger)>, EngineError> {
+        let personas = self.personas()?.into_iter();
+        for (number, persona) in personas.filter(|(number, _)| Self::may_come_to(*number, source)) {
             for front_key in persona.front_keys.iter().rev() {
                 let secret = FrontDoorKey::from_secret(*front_key.secret.expose());
                 let Ok(bytes) = sealing::open(&secret, front_key.id, sealed) else {
@@ -166,7 +186,11 @@ impl Turn<'_> {
                 return Ok(Err(RefusalReason::Busy));
             }
         }
-        if known.is_none() && self.open_requests(number)?.len() >= REQUESTS_MAX {
+        let open = self.open_requests(number)?;
+        let uninvited = open.iter().filter(|(_, request)| request.invite.is_none());
+        let full = open.len() >= REQUESTS_MAX
+            || invite.is_none() && uninvited.count() >= REQUESTS_UNINVITED_MAX;
+        if known.is_none() && full {
             self.memory.counters.hellos_over_bound += 1;
             return Ok(Err(RefusalReason::Busy));
         }
@@ -323,7 +347,14 @@ impl Turn<'_> {
             return Ok(Err(Refusal::NoSuchRequest));
         };
         self.delete(Key::of(key::REQUEST).u32(number));
-        self.state_request(persona, number, request.account, request.hello.hash(), None)?;
+        let hash = request.hello.hash();
+        self.put(
+            declined_key(persona, &hash),
+            &Declined {
+                expires_ms: self.now.wall_ms.saturating_add(DECLINED_MS),
+            },
+        );
+        self.state_request(persona, number, request.account, hash, None)?;
         if block {
             let (contact, mut row) = match self
                 .memory
@@ -427,4 +458,8 @@ impl Turn<'_> {
         self.tell(number)?;
         Ok(Some((number, thread, id)))
     }
+}
+
+fn declined_key(persona: u16, hash: &StatementHash) -> Key {
+    Key::of(key::DECLINED).u16(persona).bytes(&hash.0)
 }

@@ -22,7 +22,7 @@ const PACKAGE_MS: u64 = 90 * DAY_MS;
 const RESTOCK_MS: u64 = 30 * DAY_MS;
 /// A relay that did not take them is asked again after this: each try makes new ones.
 const RETRY_MS: u64 = DAY_MS;
-/// Expired packages destroyed in one step.
+/// Packages looked at in one sweep.
 const ROWS_PER_STEP: usize = 512;
 
 impl Turn<'_> {
@@ -101,7 +101,12 @@ impl Turn<'_> {
         number: u32,
         answer: &RelayAnswer,
     ) -> Result<(), EngineError> {
-        if let (Some(own_box), RelayAnswer::Ok) = (self.box_row(number)?, answer) {
+        // A pool that is full holds what was left there before.
+        let stocked = matches!(
+            answer,
+            RelayAnswer::KeyPackage { package: None, .. } | RelayAnswer::Full
+        );
+        if let Some(own_box) = self.box_row(number)?.filter(|_| stocked) {
             let stocked_ms = Some(self.now.wall_ms);
             self.put(
                 Key::of(key::BOX).u32(number),

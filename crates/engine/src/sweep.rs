@@ -5,7 +5,7 @@ use comptoir_protocol::id::Lane;
 
 use crate::boxes::GRANT_RENEW_MS;
 use crate::rows::account::Repeated;
-use crate::rows::contact::{Contact, Standing};
+use crate::rows::contact::{Contact, Declined, Standing};
 use crate::rows::key::{self, Key, u32_at};
 use crate::rows::reach::BoxStage;
 use crate::seam::error::EngineError;
@@ -29,6 +29,7 @@ impl Turn<'_> {
             self.sweep_events()?;
             self.sweep_invites()?;
             self.sweep_packages()?;
+            self.sweep_declined()?;
             for (number, _) in self.personas()? {
                 self.ensure_card(number)?;
             }
@@ -113,6 +114,16 @@ impl Turn<'_> {
             }
         }
         Ok(over > ROWS_PER_STEP / 2)
+    }
+
+    fn sweep_declined(&mut self) -> Result<(), EngineError> {
+        for (row_key, row) in self.sweep_rows(key::DECLINED, ROWS_PER_STEP)? {
+            let declined: Declined = read_row(&row_key, &row)?;
+            if declined.expires_ms <= self.now.wall_ms {
+                self.delete(row_key);
+            }
+        }
+        Ok(())
     }
 
     /// Old events go; the newest stays, for its number is where counting goes on.

@@ -20,13 +20,17 @@ impl Turn<'_> {
         envelope: &Envelope,
         source: Source,
     ) -> Result<(), EngineError> {
-        if self.memory.threads.contains(&envelope.thread) {
-            self.memory.counters.duplicates += 1;
-            if let Some(number) = self.memory.threads.get(&envelope.thread).copied() {
-                let mut loaded = self.take_thread(number)?;
-                self.owe_acknowledgement(&mut loaded);
+        if let Some(number) = self.memory.threads.get(&envelope.thread).copied() {
+            let mut loaded = self.take_thread(number)?;
+            if !Self::may_come_to(loaded.thread.persona, source) {
                 self.put_thread(loaded);
+                self.memory.counters.envelopes_refused += 1;
+                self.refuse(source, RefusalReason::Denied);
+                return Ok(());
             }
+            self.memory.counters.duplicates += 1;
+            self.owe_acknowledgement(&mut loaded);
+            self.put_thread(loaded);
             self.confirm(source);
             return Ok(());
         }
@@ -38,7 +42,8 @@ impl Turn<'_> {
             .map(|(contact, ())| *contact)
             .collect();
         for number in waiting {
-            if matches!(source, Source::Box { contact, .. } if contact != number) {
+            let elsewhere = matches!(source, Source::Box { contact, .. } if contact != number);
+            if elsewhere || !Self::may_come_to(self.contact(number)?.persona, source) {
                 continue;
             }
             let Some(Asking {

@@ -116,3 +116,23 @@ fn ranges_from_outside_must_ascend_and_stand_apart() {
         );
     }
 }
+
+#[test]
+fn a_run_that_shares_one_sequence_with_what_is_known_touches_it() {
+    let mut runs = Runs::up_to(3);
+    assert_eq!(runs.insert_run(10, 12), Inserted::New);
+    for (from, to) in [(1, 1), (3, 4), (0, 1), (9, 10), (12, 20), (4, 30), (11, 11)] {
+        assert!(runs.touches(from, to), "{from} {to}");
+    }
+    for (from, to) in [
+        (4, 4),
+        (4, 9),
+        (13, 13),
+        (0, 0),
+        (12, 9),
+        (u64::MAX, u64::MAX),
+    ] {
+        assert!(!runs.touches(from, to), "{from} {to}");
+    }
+    assert!(!Runs::new().touches(1, u64::MAX));
+}

@@ -141,6 +141,14 @@ record! {
     }
 }
 
+record! {
+    /// A hello that was declined: it is not shown again, however often it comes.
+    pub struct Declined {
+        /// From when on it cannot come any more, in wall milliseconds.
+        0 pub expires_ms: u64,
+    }
+}
+
 choice! {
     /// How far a hello of ours has come.
     pub enum AskStage {

@@ -49,6 +49,8 @@ pub const AMEND: u8 = 0x16;
 pub const REREADING: u8 = 0x17;
 /// `end wall ms u64 ‖ thread u32 ‖ arrival u64` → [`crate::rows::held_back::HeldBack`].
 pub const HELD_BACK: u8 = 0x1a;
+/// `persona u16 ‖ hash of a hello` → [`crate::rows::contact::Declined`].
+pub const DECLINED: u8 = 0x1b;
 /// How messages went: one row, [`crate::rows::counts::Counts`].
 pub const COUNTS: u8 = 0x1f;
 

@@ -111,3 +111,33 @@ fn a_flood_of_strangers_ends_at_two_hundred_requests() {
     assert!(world.nodes[0].engine.counters().hellos_over_bound >= 5);
     assert!(world.nodes[0].engine.memory_bytes() < 1 << 20);
 }
+
+#[test]
+fn kept_answers_that_ended_go_though_many_that_have_not_lie_before_them() {
+    let mut world = World::new(&["Alice"]);
+    for number in 0..1_400u32 {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&number.to_be_bytes());
+        // The first 700 in the order of keys live on.
+        let lives_s = if number < 700 { 86_400 } else { 60 };
+        let repeated = Idempotency {
+            key,
+            body_hash: [1; 32],
+            expires_ms: world.time().wall_ms + lives_s * 1_000,
+        };
+        let command = Command::Rename {
+            contact: 9,
+            name: None,
+        };
+        let _ = world.ask_once(0, command, Some(repeated));
+    }
+    let kept = |world: &World| {
+        let space = Scan::all(vec![comptoir_engine::rows::key::IDEMPOTENCY]);
+        world.nodes[0].view.scan(space).unwrap().len()
+    };
+    assert_eq!(kept(&world), 1_400);
+    world.pass(3_600_000);
+    assert_eq!(kept(&world), 700);
+    world.pass(25 * 3_600_000);
+    assert_eq!(kept(&world), 0);
+}

@@ -4,6 +4,7 @@
 
 mod amendments;
 mod bounds;
+mod contradictions;
 mod faults;
 mod first_contact;
 mod guests;
@@ -14,6 +15,7 @@ mod promises;
 mod relay;
 mod relays;
 mod scale;
+mod strangers;
 mod talk;
 mod upkeep;
 mod world;

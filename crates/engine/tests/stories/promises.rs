@@ -221,8 +221,8 @@ fn key_packages_lie_at_the_relay_and_are_renewed_and_destroyed() {
     const DAY_MS: u64 = 24 * 3_600_000;
     let mut world = with_relay();
     world.befriend();
-    world.pass(1_800_000);
-    // Two for each of the two boxes.
+    world.pass(3 * DAY_MS);
+    // Two for each of the two boxes, and no more the day after.
     assert_eq!(world.relays[0].packages.len(), 4);
     let kept = |world: &World| {
         world.nodes[0]

@@ -31,6 +31,9 @@ pub struct FakeRelay {
     /// Bytes of the largest deposit.
     pub largest: usize,
     pub acks: usize,
+    /// So many fetches, and so many acknowledgements, are answered as over the rate.
+    pub rate_fetches: usize,
+    pub rate_acks: usize,
     /// Takes deposits and drops them.
     pub drops: bool,
     /// Makes boxes only for tickets: by serial, who used each first.
@@ -69,6 +72,8 @@ impl FakeRelay {
             tickets: BTreeMap::new(),
             guests: 8,
             key,
+            rate_fetches: 0,
+            rate_acks: 0,
             boxes: BTreeMap::new(),
             blobs: BTreeMap::new(),
             packages: Vec::new(),
@@ -142,6 +147,17 @@ impl FakeRelay {
         signer: Option<PublicKey>,
         now_ms: u64,
     ) -> RelayAnswer {
+        let limited = match request {
+            RelayRequest::Fetch { .. } => &mut self.rate_fetches,
+            RelayRequest::Ack { .. } => &mut self.rate_acks,
+            _ => &mut 0,
+        };
+        if *limited > 0 {
+            *limited -= 1;
+            return RelayAnswer::Rate {
+                retry_after_ms: 3_000,
+            };
+        }
         match request {
             RelayRequest::Create {
                 owner,
@@ -326,7 +342,13 @@ impl FakeRelay {
             }
             RelayRequest::KeyPackagesPut { rid, packages } => {
                 self.packages.extend(packages);
-                self.owned(rid, signer, |_| ())
+                match self.owned(rid, signer, |_| ()) {
+                    RelayAnswer::Ok => RelayAnswer::KeyPackage {
+                        package: None,
+                        left: u32::try_from(self.packages.len()).unwrap(),
+                    },
+                    denied => denied,
+                }
             }
             RelayRequest::GuestTicket { rid } => {
                 let owned = self.owned(rid, signer, |_| ());

@@ -378,3 +378,17 @@ fn the_largest_send_goes_in_deposits_of_the_largest_class() {
     );
     assert_eq!(world.outbox(0), 0);
 }
+
+#[test]
+fn what_a_relay_was_too_busy_to_hand_out_or_to_drop_is_asked_for_again() {
+    let mut world = through(1);
+    for (fetches, acks) in [(1, 0), (0, 1), (3, 2)] {
+        world.relays[0].rate_fetches = fetches;
+        world.relays[0].rate_acks = acks;
+        let before = world.texts(1).len();
+        world.say(0, "is there anybody");
+        world.pass(120_000);
+        assert_eq!(world.texts(1).len(), before + 1, "{fetches} {acks}");
+        assert_eq!(world.relays[0].items(), 0, "{fetches} {acks}");
+    }
+}

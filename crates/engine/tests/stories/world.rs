@@ -557,6 +557,49 @@ impl World {
         self.try_say(at, thread, &[text]).unwrap();
     }
 
+    /// Sends a text; nobody hears anything of it yet.
+    pub fn say_unheard(&mut self, at: usize, text: &str) {
+        let messages = vec![NewMessage {
+            body: comptoir_protocol::body::Body::text(text),
+        }];
+        let command = Command::Send {
+            thread: self.thread(at),
+            lane: comptoir_protocol::id::Lane::Service,
+            messages,
+        };
+        let id = CommandId(self.nodes[at].next_command);
+        self.nodes[at].next_command += 1;
+        let (persona, idempotency) = (1, None);
+        self.input(
+            at,
+            Input::Command {
+                id,
+                persona,
+                command,
+                idempotency,
+            },
+        );
+        self.nodes[at].answers.pop().unwrap().unwrap();
+    }
+
+    /// A node takes what came first; what it sends waits.
+    pub fn hear_one(&mut self, at: usize) {
+        let input = self.nodes[at].inbox.pop_front().unwrap();
+        self.input(at, input);
+    }
+
+    /// A node takes all that came; what it sends waits.
+    pub fn hear_all(&mut self, at: usize) {
+        for input in std::mem::take(&mut self.nodes[at].inbox) {
+            self.input(at, input);
+        }
+    }
+
+    /// What came to a node first is lost.
+    pub fn lose_one(&mut self, at: usize) {
+        self.nodes[at].inbox.pop_front().unwrap();
+    }
+
     pub fn try_say(&mut self, at: usize, thread: u32, texts: &[&str]) -> Result<Answer, Refusal> {
         let messages = texts
             .iter()
