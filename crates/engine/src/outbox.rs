@@ -120,7 +120,12 @@ impl Turn<'_> {
             .retry_first_ms
             .saturating_mul(1 << tries.min(20));
         let pause = settled_ms.map_or(doubled.min(self.config.retry_longest_ms), |age_ms| {
-            age_ms.clamp(STORED_RETRY_FIRST_MS, STORED_RETRY_LONGEST_MS)
+            // What is about to be given up is tried again soon: its last tries must fit a process of a few hours a day.
+            if age_ms >= self.config.give_up_ms {
+                LATE_TRY_MS
+            } else {
+                age_ms.clamp(STORED_RETRY_FIRST_MS, STORED_RETRY_LONGEST_MS)
+            }
         });
         Ok(self.now.mono_ms + self.jittered(pause))
     }
