@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Two people and a relay, killed in turns while one of them talks.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use comptoir_tests::{Person, Relay, section, wait};
+use comptoir_tests::{Person, Relay, section};
 
-use crate::asked;
+use crate::check::{arrived, check, none};
+use crate::numbers;
 
 /// Kills in CI; `COMPTOIR_KILLS` asks for more.
 const KILLS: u32 = 12;
@@ -42,27 +42,6 @@ pub(crate) fn numbered_lines(stop: Arc<AtomicBool>) -> impl Iterator<Item = Stri
         })
 }
 
-/// Checks that the first `safe` lines are there, once each.
-pub(crate) fn check(found: Result<Vec<String>, String>, safe: usize) -> Result<(), String> {
-    let found = found.map_err(|error| format!("unopened: {error}"))?;
-    let unique: BTreeSet<&String> = found.iter().collect();
-    if unique.len() != found.len() {
-        return Err(format!(
-            "doubled: {} lines, {} different",
-            found.len(),
-            unique.len()
-        ));
-    }
-    let missing = (0..safe)
-        .filter(|number| !unique.contains(&format!("line {number}")))
-        .count();
-    if missing > 0 {
-        Err(format!("lost: {missing} of {safe}"))
-    } else {
-        Ok(())
-    }
-}
-
 /// `COMPTOIR_KILLS=200` is the figure `kill.lost`.
 #[test]
 fn kills_of_sender_receiver_and_relay_lose_and_double_nothing() {
@@ -74,7 +53,9 @@ fn kills_of_sender_receiver_and_relay_lose_and_double_nothing() {
     let stop = Arc::new(AtomicBool::new(false));
     let answers = alice.sends_as_they_come("bob", numbered_lines(Arc::clone(&stop)));
     let mut killed = [0; 3];
-    for kill in 0..u64::from(asked("COMPTOIR_KILLS", KILLS)) {
+    let kills = numbers("COMPTOIR_KILLS", KILLS);
+    let tries = kills.end - kills.start;
+    for kill in kills.map(u64::from) {
         let chance = (kill + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         std::thread::sleep(Duration::from_millis(20 + chance % 400));
         killed[(kill % 3) as usize] += 1;
@@ -100,12 +81,12 @@ fn kills_of_sender_receiver_and_relay_lose_and_double_nothing() {
 
     section("Bob has each line once, in order, and so has Alice");
     let of_alice = alice.texts_with("bob");
-    check(Ok(of_alice.clone()), acknowledged).unwrap();
-    let of_bob = wait("bob to have every line", || {
-        let seen = bob.texts_with("alice");
-        (seen.len() >= acknowledged).then_some(seen)
-    });
-    check(Ok(of_bob.clone()), acknowledged).unwrap();
+    let of_bob = arrived(&bob, "alice", acknowledged);
+    let found: Vec<_> = [("alice", &of_alice), ("bob", &of_bob)]
+        .into_iter()
+        .filter_map(|(name, lines)| Some((check(lines, acknowledged).err()?, name.to_owned())))
+        .collect();
+    none("kill", tries, &found);
     let expected: Vec<String> = (0..acknowledged)
         .map(|number| format!("line {number}"))
         .collect();

@@ -15,11 +15,15 @@ use comptoir_tests::powercut::{Cut, Moment, Recording, Trace, now, record};
 use comptoir_tests::{Person, Relay, section};
 use serde_json::Value;
 
-use crate::asked;
-use crate::kills::{check, met, numbered_lines};
+use crate::check::{Fault, arrived, check, none};
+use crate::kills::{met, numbered_lines};
+use crate::numbers;
 
 /// Cuts of a home and a share of kept writes, in CI; `COMPTOIR_CUTS` asks for more.
 const CUTS: u32 = 60;
+
+/// Cuts of a relay and a share of kept writes, in CI: each takes a relay and a person, started.
+const CUTS_OF_RELAY: u32 = 4;
 
 /// Of these so many are also opened by the program itself.
 const CUTS_OF_PROGRAM: u32 = 3;
@@ -37,6 +41,15 @@ fn command(recording: &mut Recording) -> Command {
 struct Safe(Vec<(Moment, usize)>);
 
 impl Safe {
+    /// The moment of a cut: of every second one right after something was found safe, of the others any.
+    fn moment(&self, trace: &Trace, cut: u32, kept_of_256: u8) -> Moment {
+        let at = seed(cut, kept_of_256) as usize * 31 % self.0.len().max(1);
+        match self.0.get(at) {
+            Some((at, _)) if cut.is_multiple_of(2) => *at,
+            _ => trace.moment(cut),
+        }
+    }
+
     fn at(&self, moment: Moment) -> usize {
         self.0
             .iter()
@@ -61,7 +74,11 @@ fn lines_in(alice: &Person, states: &[&str]) -> usize {
 }
 
 /// The texts in the store of a home that nobody runs.
-fn texts(home: &Path) -> Result<Vec<String>, String> {
+fn texts(home: &Path) -> Result<Vec<String>, Fault> {
+    read_texts(home).map_err(Fault::Unopened)
+}
+
+fn read_texts(home: &Path) -> Result<Vec<String>, String> {
     let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
     let options = OpenOptions {
         floor: Floor::NONE,
@@ -95,58 +112,67 @@ fn texts(home: &Path) -> Result<Vec<String>, String> {
 }
 
 /// The texts as the program itself shows them.
-fn texts_by_program(home: &Path, with: &str) -> Result<Vec<String>, String> {
-    std::panic::catch_unwind(|| {
+fn texts_by_program(home: &Path, with: &str) -> Result<Vec<String>, Fault> {
+    does("the program does not come up", || {
         let mut person = Person::of_home(home, "somebody");
         person.comes_up();
         let texts = person.texts_with(with);
         person.goes_down();
         texts
     })
-    .map_err(|_| "the program does not come up".to_owned())
+}
+
+/// Something that panics when a program does not do what it must.
+fn does<T>(otherwise: &str, what: impl FnOnce() -> T) -> Result<T, Fault> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(what))
+        .map_err(|_| Fault::Unopened(otherwise.to_owned()))
 }
 
 /// Cuts the power of one home again and again.
-fn cut_power(home: &Path, trace: &Trace, safe: &Safe, with: &str) -> Vec<String> {
-    let cuts = asked("COMPTOIR_CUTS", CUTS);
-    let (began, ended) = trace.span();
-    let mut faults = Vec::new();
+fn cut_power(home: &Path, trace: &Trace, safe: &Safe, with: &str) -> Vec<(Fault, String)> {
+    let cuts = numbers("COMPTOIR_CUTS", CUTS);
+    let first = cuts.start;
     let is_control = std::env::var_os("COMPTOIR_CONTROL_BIN").is_some();
+    let mut found = Vec::new();
     for kept_of_256 in [0, 128] {
-        for cut in 0..cuts {
-            let seed = u64::from(cut) * 7919 + u64::from(kept_of_256);
-            let at = match safe.0.get(seed as usize * 31 % safe.0.len().max(1)) {
-                Some((at, _)) if cut % 2 == 0 => *at,
-                _ => began + (ended - began) * u64::from(cut) / u64::from(cuts),
+        for number in cuts.clone() {
+            let cut = Cut {
+                at: safe.moment(trace, number, kept_of_256),
+                kept_of_256,
+                seed: seed(number, kept_of_256),
             };
             let image = tempfile::tempdir().unwrap();
             let image = image.path().join("home");
-            trace.image(
-                home,
-                &image,
-                Cut {
-                    at,
-                    kept_of_256,
-                    seed,
-                },
-            );
+            trace.image(home, &image, cut);
+            let mut outcome = Ok(());
             // A control keeps no watermark, so only the control itself can open what it wrote.
-            let mut outcome = match is_control {
-                true => Ok(()),
-                false => check(texts(&image), safe.at(at)),
-            };
-            if outcome.is_ok() && (is_control || cut < CUTS_OF_PROGRAM) {
-                outcome = check(texts_by_program(&image, with), safe.at(at));
+            if !is_control {
+                outcome = texts(&image).and_then(|texts| check(&texts, safe.at(cut.at)));
             }
-            faults.extend(
-                outcome
-                    .err()
-                    .map(|fault| format!("{fault} (cut {cut}, {kept_of_256} of 256 kept)")),
-            );
+            if outcome.is_ok() && (is_control || number - first < CUTS_OF_PROGRAM) {
+                outcome =
+                    texts_by_program(&image, with).and_then(|texts| check(&texts, safe.at(cut.at)));
+            }
+            let place = || {
+                format!(
+                    "{}, cut {number}, {kept_of_256} of 256 kept",
+                    home.display()
+                )
+            };
+            found.extend(outcome.err().map(|fault| (fault, place())));
         }
     }
-    println!("{} cuts of {}: {faults:?}", 2 * cuts, home.display());
-    faults
+    println!(
+        "{} cuts of {}: {} faults",
+        2 * cuts.len(),
+        home.display(),
+        found.len()
+    );
+    found
+}
+
+fn seed(cut: u32, kept_of_256: u8) -> u64 {
+    u64::from(cut) * 7919 + u64::from(kept_of_256)
 }
 
 #[test]
@@ -192,9 +218,10 @@ fn a_power_cut_of_sender_or_receiver_loses_nothing_acknowledged() {
     );
 
     section("The power fails under Alice, and under Bob");
-    let mut faults = cut_power(alice.home(), &of_alice.finish(), &at_alice, "bob");
-    faults.extend(cut_power(bob.home(), &of_bob.finish(), &at_bob, "alice"));
-    assert!(faults.is_empty(), "{faults:#?}");
+    let mut found = cut_power(alice.home(), &of_alice.finish(), &at_alice, "bob");
+    found.extend(cut_power(bob.home(), &of_bob.finish(), &at_bob, "alice"));
+    let tries = 4 * numbers("COMPTOIR_CUTS", CUTS).len() as u32;
+    none("powercut", tries, &found);
 }
 
 #[test]
@@ -231,38 +258,37 @@ fn a_power_cut_of_a_relay_loses_nothing_it_took() {
     );
 
     section("The power fails under the relay; Bob comes back and Alice does not");
-    let moments: Vec<Moment> = safe
-        .0
-        .iter()
-        .filter(|(_, lines)| *lines > 0)
-        .map(|(at, _)| *at)
-        .collect();
-    for (cut, kept_of_256) in [(1, 0), (2, 128), (3, 0), (3, 128)] {
-        let at = moments[(moments.len() - 1) * cut / 3];
-        std::fs::remove_dir_all(bob.home()).unwrap();
-        copy(&bob_before, bob.home());
-        let recorded = world.path().join(format!("relay.{cut}.{kept_of_256}"));
-        trace.image(
-            relay.home(),
-            &recorded,
-            Cut {
-                at,
+    let (cuts, mut found) = (numbers("COMPTOIR_CUTS", CUTS_OF_RELAY), Vec::new());
+    for kept_of_256 in [0, 128] {
+        for number in cuts.clone() {
+            let cut = Cut {
+                at: safe.moment(&trace, number, kept_of_256),
                 kept_of_256,
-                seed: cut as u64,
-            },
-        );
-        let aside = world.path().join("relay.aside");
-        std::fs::rename(relay.home(), &aside).unwrap();
-        copy(&recorded, relay.home());
-        relay.starts();
-        bob.comes_up_unreachable();
-        let seen = bob.sees("alice", safe.at(at));
-        check(Ok(seen), safe.at(at)).unwrap();
-        bob.goes_down();
-        relay.is_killed();
-        std::fs::remove_dir_all(relay.home()).unwrap();
-        std::fs::rename(&aside, relay.home()).unwrap();
+                seed: seed(number, kept_of_256),
+            };
+            std::fs::remove_dir_all(bob.home()).unwrap();
+            copy(&bob_before, bob.home());
+            std::fs::remove_dir_all(relay.home()).unwrap();
+            trace.image(relay.home(), relay.home(), cut);
+            let outcome = bob_gets(&mut relay, &mut bob, safe.at(cut.at));
+            let place = || format!("relay, cut {number}, {kept_of_256} of 256 kept");
+            found.extend(outcome.err().map(|fault| (fault, place())));
+        }
     }
+    none("powercut", 2 * cuts.len() as u32, &found);
+}
+
+/// What Bob finds at a relay after a cut: as many lines as were known to be safe there.
+fn bob_gets(relay: &mut Relay, bob: &mut Person, safe: usize) -> Result<(), Fault> {
+    does("the relay does not start", || relay.starts())?;
+    let seen = does("bob does not come up", || {
+        bob.comes_up_unreachable();
+        let seen = arrived(bob, "alice", safe);
+        bob.goes_down();
+        seen
+    });
+    relay.is_killed();
+    check(&seen?, safe)
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The store alone: killed at random points, and its disk cut off at others.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use comptoir_tests::records::{Records, Tally, Verdict, cut_power};
-use comptoir_tests::section;
+use comptoir_tests::{section, tally};
 
-use crate::asked;
+use crate::numbers;
 
 const ENGINES: [&str; 2] = ["sled", "redb"];
 
@@ -23,12 +24,12 @@ const KILLS_A_STORE: u32 = 20;
 const RECORDS: u64 = 1_500;
 
 /// Kills an appending process at a random point, again and again, and checks after each.
-fn kill_loop(records: &Records, kills: u32) -> (Tally, u64) {
+fn kill_loop(records: &Records, kills: Range<u32>) -> (Tally, u64) {
     let mut tally = Tally::default();
     let mut acknowledged_in_all = 0;
     let mut folder = tempfile::tempdir().unwrap();
     let mut next = 0;
-    for kill in 0..kills {
+    for kill in kills {
         let home = folder.path().join("store");
         let running = records.starts(&home, next);
         // One in five dies while opening.
@@ -54,12 +55,23 @@ fn kill_loop(records: &Records, kills: u32) -> (Tally, u64) {
     (tally, acknowledged_in_all)
 }
 
+fn count(of: &str, found: &Tally) {
+    let tries = found.whole + found.lost + found.unopened;
+    let counts = [
+        ("tries", tries),
+        ("lost", found.lost),
+        ("unopened", found.unopened),
+    ];
+    tally(of, &counts.map(|(name, count)| (name, u64::from(count))));
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_to_kill_9() {
     for engine in ENGINES {
         let (tally, acknowledged) =
-            kill_loop(&Records::honest(engine), asked("COMPTOIR_KILLS", KILLS));
+            kill_loop(&Records::honest(engine), numbers("COMPTOIR_KILLS", KILLS));
         println!("{engine}: {acknowledged} records acknowledged; {tally}");
+        count("kill", &tally);
         assert_eq!((tally.lost, tally.unopened), (0, 0), "{tally}");
         assert!(
             acknowledged > 1000,
@@ -87,10 +99,11 @@ fn nothing_acknowledged_is_lost_to_a_power_cut() {
                 &records,
                 &home,
                 &recorded,
-                asked("COMPTOIR_CUTS", CUTS),
+                numbers("COMPTOIR_CUTS", CUTS),
                 kept_of_256,
             );
             println!("{kept_of_256} of 256 unsynced writes kept: {tally}");
+            count("powercut", &tally);
             assert_eq!((tally.lost, tally.unopened), (0, 0), "{tally}");
         }
     }
@@ -101,13 +114,14 @@ fn nothing_acknowledged_is_lost_to_a_power_cut() {
 fn broken_stores_are_caught() {
     section("A writer that acknowledges before it commits, killed");
     let broken = Records::control("sled", "broken-ack");
-    let (tally, acknowledged) = kill_loop(&broken, 20);
+    let (tally, acknowledged) = kill_loop(&broken, 0..20);
     println!("{acknowledged} records acknowledged; {tally}");
     assert!(tally.lost >= 10, "{tally}");
+    comptoir_tests::tally("kill.control", &[("caught", 1)]);
 
     section("sled with its guards off, cut off");
     let unguarded = Records::control("sled", "unguarded");
-    let (tally, _) = kill_loop(&unguarded, 10);
+    let (tally, _) = kill_loop(&unguarded, 0..10);
     assert_eq!(
         (tally.lost, tally.unopened),
         (0, 0),
@@ -118,8 +132,9 @@ fn broken_stores_are_caught() {
     let recorded = unguarded.recorded(&home, &folder.path().join("trace"), RECORDS);
     assert_eq!(recorded.1.all(), RECORDS);
     for kept_of_256 in [0, 128] {
-        let tally = cut_power(&unguarded, &home, &recorded, 30, kept_of_256);
+        let tally = cut_power(&unguarded, &home, &recorded, 0..30, kept_of_256);
         println!("{kept_of_256} of 256 unsynced writes kept: {tally}");
         assert!(tally.lost + tally.unopened >= 20, "{tally}");
     }
+    comptoir_tests::tally("powercut.control", &[("caught", 1)]);
 }

@@ -11,26 +11,17 @@ use serde_json::Value;
 /// How long anything that needs both sides may take before a story fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary that was built beside this test.
+/// The binary under test: the one `COMPTOIR_BIN` names, or the one built beside this test. `COMPTOIR_CONTROL_BIN` stands
+/// over both: the same stories over a binary that is broken on purpose.
 ///
 /// # Panics
-/// When it is not there: build it first, as `cargo xtask test` does.
+/// When it is not there and cannot be built.
 pub fn binary() -> PathBuf {
-    // A test of the tests: the same stories over a binary that is broken on purpose.
-    if let Some(control) = std::env::var_os("COMPTOIR_CONTROL_BIN") {
-        return control.into();
-    }
-    let test = std::env::current_exe().expect("a running test has a path");
-    let profile = test
-        .ancestors()
-        .nth(2)
-        .expect("tests lie in target/PROFILE/deps");
-    let binary = profile.join("comptoir");
-    assert!(
-        binary.exists(),
-        "{} is missing: cargo build --profile ci -p comptoir",
-        binary.display()
-    );
+    let named = ["COMPTOIR_CONTROL_BIN", "COMPTOIR_BIN"]
+        .into_iter()
+        .find_map(std::env::var_os);
+    let binary = named.map_or_else(|| crate::build::programs().join("comptoir"), PathBuf::from);
+    assert!(binary.exists(), "{} is missing", binary.display());
     binary
 }
 

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use crate::build::{build, programs};
 use crate::powercut::{Cut, Moment, Trace, now, record};
 
 /// How long a check may take before it counts as a store that does not open.
@@ -53,25 +54,10 @@ pub struct Tally {
 pub struct Acknowledged(Vec<(Moment, u64)>);
 
 impl Records {
-    /// The program as it was built beside this test, with honest code.
-    ///
-    /// # Panics
-    /// When it is not there.
+    /// The program with honest code.
     pub fn honest(engine: &'static str) -> Self {
-        let test = std::env::current_exe().expect("a running test has a path");
-        let profile = test
-            .ancestors()
-            .nth(2)
-            .expect("tests lie in target/PROFILE/deps");
-        let program = profile.join("examples/records");
-        let built = "cargo build --profile ci -p comptoir-store --example records";
-        assert!(
-            program.exists(),
-            "{} is missing: {built}",
-            program.display()
-        );
         Self {
-            program,
+            program: programs().join("examples/records"),
             engine,
             control: "",
         }
@@ -85,7 +71,7 @@ impl Records {
     pub fn control(engine: &'static str, control: &'static str) -> Self {
         static BUILT: std::sync::Once = std::sync::Once::new();
         BUILT.call_once(|| {
-            build_control(&[
+            build(&[
                 "--example",
                 "records_control",
                 "--features",
@@ -264,17 +250,16 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Cuts the power of a recorded store `cuts` times, and looks each time for what was acknowledged by then.
+/// Cuts the power of a recorded store once for each number, and looks each time for what was acknowledged by then.
 pub fn cut_power(
     records: &Records,
     folder: &Path,
     (trace, acknowledged): &(Trace, Acknowledged),
-    cuts: u32,
+    cuts: std::ops::Range<u32>,
     kept_of_256: u8,
 ) -> Tally {
-    let (began, ended) = trace.span();
     let mut tally = Tally::default();
-    for cut in 0..cuts {
+    for cut in cuts {
         // Half of them right after an acknowledgement, when the least has been synced since; half at any moment.
         let seed = u64::from(cut) * 7919 + u64::from(kept_of_256);
         let at = match acknowledged
@@ -282,7 +267,7 @@ pub fn cut_power(
             .get(seed as usize * 31 % acknowledged.times().max(1))
         {
             Some((at, _)) if cut % 2 == 0 => *at,
-            _ => began + (ended - began) * u64::from(cut) / u64::from(cuts),
+            _ => trace.moment(cut),
         };
         let image = tempfile::tempdir().expect("a folder for the image");
         let home = image.path().join("store");
@@ -298,30 +283,4 @@ pub fn cut_power(
         tally.add(records.check(&home, acknowledged.at(at)));
     }
     tally
-}
-
-/// Builds something with its controls. The whole workspace is named, so that the libraries below are the ones the tests
-/// were built with.
-///
-/// # Panics
-/// When it cannot be built.
-pub fn build_control(what: &[&str]) {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    // What cargo tells this test of its own package is not for others: build scripts watch these variables, and half of
-    // the dependencies would be compiled again, now and after us.
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            build.env_remove(&name);
-        }
-    }
-    build
-        .args(["build", "--locked", "--profile", "ci", "--workspace"])
-        .args(what);
-    assert!(
-        build.status().expect("cargo starts").success(),
-        "the control build failed"
-    );
 }

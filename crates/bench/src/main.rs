@@ -61,9 +61,9 @@ enum What {
     /// A node with contacts, relays and a peer, and nothing to do.
     Idle,
     /// Processes killed at random.
-    Kill,
+    Kill(Tries),
     /// Disks cut off at random.
-    Powercut,
+    Powercut(Tries),
     /// The simulator over its seeds.
     Sim {
         /// The first seed of each scenario.
@@ -111,6 +111,17 @@ enum What {
     Probe,
 }
 
+/// Which tries: a long run can be had in pieces.
+#[derive(Debug, Args)]
+struct Tries {
+    /// The first.
+    #[arg(long, default_value_t = 0)]
+    from: u32,
+    /// How many. If left unset: 200 kills, 60 cuts.
+    #[arg(long)]
+    count: Option<u32>,
+}
+
 fn main() -> ExitCode {
     let Arguments { asked, what } = Arguments::parse();
     match run(asked, what) {
@@ -138,8 +149,10 @@ fn run(asked: Asked, what: What) -> anyhow::Result<()> {
         What::Store => suites::store::measure,
         What::Crypto => suites::crypto::measure,
         What::Idle => suites::idle::measure,
-        What::Kill => suites::absent::kill,
-        What::Powercut => suites::absent::powercut,
+        What::Kill(tries) => return suites::faults::kill(&tries, &mut Report::new(asked.json)),
+        What::Powercut(tries) => {
+            return suites::faults::powercut(&tries, &mut Report::new(asked.json));
+        }
         What::Scale => suites::scale::measure,
     };
     let Asked {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The suites: what is measured, and against which limits of the machine.
 
-pub(crate) mod absent;
 pub(crate) mod crypto;
 pub(crate) mod delivery;
+pub(crate) mod faults;
 pub(crate) mod idle;
 pub(crate) mod limits;
 pub(crate) mod mailbox;
