@@ -310,7 +310,7 @@ fn two_sides_speak_the_newest_version_both_offer_or_none() {
 ///
 #[test]
 fn a_frame_of_a_newer_version_is_named_as_one() {
-    for bytes in [[0x81, 0x17], [0x81, 0x15]] {
+    for bytes in [[0x81, 0x17], [0x81, 0x16]] {
         assert!(PeerFrame::from_bytes(&bytes).unwrap_err().needs_newer());
         assert!(RelayRequest::from_bytes(&bytes).unwrap_err().needs_newer());
         assert!(RelayAnswer::from_bytes(&bytes).unwrap_err().needs_newer());

@@ -106,7 +106,9 @@ fn a_relay_that_lost_everything_answers_everybody_alike_and_can_be_filled_again(
     let RelayAnswer::Created { rid, sid, .. } = answer else {
         panic!("no box")
     };
-    assert!(rid != own.rid && sid != own.sid);
+    // Under its old names, so that whoever was told of it need not be told anew; and closed until its owner grants.
+    assert_eq!((rid, sid), (own.rid, own.sid));
+    assert_eq!(world.put(&cap, 2, vec![1; 99]), RelayAnswer::Denied);
 }
 
 #[test]
