@@ -13,7 +13,7 @@ use crate::people::{Pair, Process, Way};
 /// Messages that may not be confirmed yet.
 pub(super) const WINDOW: u64 = 1_024;
 /// Lone messages of a run.
-pub(super) const LONE: u64 = 200;
+const LONE: u64 = 200;
 /// Acknowledgements go out once a second.
 pub(super) const SETTLED: std::time::Duration = std::time::Duration::from_secs(2);
 /// First messages of a run, each after both were started again.
@@ -26,7 +26,7 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
     for run in 0..terms.runs {
         let folder = terms.fresh()?;
         let mut pair = Pair::meet(folder.path(), Way::Direct)?;
-        lones.take(&mut pair, &format!("lone-{run}"))?;
+        lones.take(&mut pair, &format!("lone-{run}"), LONE)?;
         floods.take(&mut pair, &format!("flood-{run}"), terms.messages)?;
         let relay = use_relay(&mut pair, folder.path())?;
         for round in 0..FIRST {
@@ -126,11 +126,11 @@ pub(super) struct Lones {
 }
 
 impl Lones {
-    pub(super) fn take(&mut self, pair: &mut Pair, tag: &str) -> anyhow::Result<()> {
+    pub(super) fn take(&mut self, pair: &mut Pair, tag: &str, messages: u64) -> anyhow::Result<()> {
         pair.bob.ask(&json!({ "do": "received" }))?;
         let answer = pair
             .alice
-            .ask(&json!({ "do": "lone", "tag": tag, "messages": LONE }))?;
+            .ask(&json!({ "do": "lone", "tag": tag, "messages": messages }))?;
         let received = pair.bob.ask(&json!({ "do": "received" }))?;
         let sent = answer["sent"]
             .as_array()

@@ -8,6 +8,9 @@ use super::{Terms, limits};
 use crate::figure::Report;
 use crate::people::{Pair, Process, Way};
 
+/// Lone messages of a run. Whoever is met only through a relay confirms once a second, so each takes about as long.
+const LONE: u64 = 20;
+
 pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
     limits::measure(terms, report)?;
     let (mut floods, mut lones) = (Floods::default(), Lones::default());
@@ -17,7 +20,7 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
         let (relay, first) = Process::start(&["relay", home.to_str().context("a path in UTF-8")?])?;
         let link = first["link"].as_str().context("a relay says its link")?;
         let mut pair = Pair::meet(folder.path(), Way::Relay(link))?;
-        lones.take(&mut pair, &format!("lone-{run}"))?;
+        lones.take(&mut pair, &format!("lone-{run}"), LONE)?;
         floods.take(&mut pair, &format!("flood-{run}"), terms.messages)?;
         pair.finish()?;
         relay.finish()?;
