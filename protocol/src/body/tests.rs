@@ -213,6 +213,7 @@ fn a_reworded_text_keeps_its_header_as_it_came_and_nothing_else_is_reworded() {
     }
 }
 
+///
 #[test]
 fn a_damaged_body_is_an_error_and_not_an_unknown_kind() {
     let header = BodyHeader::default().to_bytes();

@@ -359,7 +359,7 @@ fn more_addresses_than_a_card_may_name_are_cut() {
     assert_eq!(world.texts(0), ["found you"]);
 }
 
-///
+///
 #[test]
 fn the_largest_send_goes_in_deposits_of_the_largest_class() {
     let mut world = through(1);
