@@ -19,6 +19,7 @@ const SAID: [&str; 2] = [
     "Then nobody shall look behind the third shutter",
 ];
 
+///
 /// A relay's link names the proxy, so everything between the two people passes it. Also what the relay keeps: while one
 /// of them is away the other's words lie in a box.
 #[test]

@@ -23,6 +23,9 @@ pub const DEPOSIT_SEAL_BYTES: usize = NONCE_BYTES + 16;
 
 const NONCE_BYTES: usize = 24;
 
+/// What a sealed key package opens to begins with this.
+const POOLED: &[u8] = b"comptoir/key-package";
+
 /// A deposit was not opened. Not retryable: whoever wrote it does not hold the box key, or the relay changed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DepositError {
@@ -56,6 +59,39 @@ pub fn open(
     mid: &Mid,
     blob: &[u8],
 ) -> Result<Vec<u8>, DepositError> {
+    let (padded, own_mid) = decrypt(k_box, relay, blob)?;
+    if bool::from(own_mid.0.ct_eq(&mid.0)) {
+        Ok(padded)
+    } else {
+        Err(DepositError::Misplaced)
+    }
+}
+
+/// Seals a key package for the pool beside a box: its credential names account and device, which the relay must not
+/// read. Whoever holds the box's capability opens it with [`open_package`]; as a deposit it does not open, for want of
+/// a mid that only the holders of `k_box` can compute.
+pub fn seal_package(k_box: &[u8; 32], relay: &RelayKey, package: &[u8]) -> Vec<u8> {
+    seal(k_box, relay, &[POOLED, package].concat()).1
+}
+
+/// Opens what [`seal_package`] made; a deposit is refused.
+pub fn open_package(
+    k_box: &[u8; 32],
+    relay: &RelayKey,
+    blob: &[u8],
+) -> Result<Vec<u8>, DepositError> {
+    let (opened, _) = decrypt(k_box, relay, blob)?;
+    match opened.strip_prefix(POOLED) {
+        Some(package) => Ok(package.to_vec()),
+        None => Err(DepositError::Misplaced),
+    }
+}
+
+fn decrypt(
+    k_box: &[u8; 32],
+    relay: &RelayKey,
+    blob: &[u8],
+) -> Result<(Vec<u8>, Mid), DepositError> {
     if blob.len() < DEPOSIT_SEAL_BYTES {
         return Err(DepositError::TooShort { bytes: blob.len() });
     }
@@ -64,10 +100,10 @@ pub fn open(
     let padded = XChaCha20Poly1305::new(k_box.into())
         .decrypt(given, sealed)
         .map_err(|_| DepositError::Refused)?;
-    let (derived, own_mid) = derive(k_box, relay, &padded);
+    let (derived, mid) = derive(k_box, relay, &padded);
     // A writer who chose its own nonce could make two blobs of one parcel, and a relay could serve one twice.
-    if bool::from(derived.ct_eq(nonce)) && bool::from(own_mid.0.ct_eq(&mid.0)) {
-        Ok(padded)
+    if bool::from(derived.ct_eq(nonce)) {
+        Ok((padded, mid))
     } else {
         Err(DepositError::Misplaced)
     }
@@ -105,6 +141,18 @@ mod tests {
     #[test]
     fn the_same_parcel_twice_is_the_same_bytes() {
         assert_eq!(seal(&BOX, &RELAY, b"parcel"), seal(&BOX, &RELAY, b"parcel"));
+    }
+
+    ///
+    #[test]
+    fn a_package_of_the_pool_is_opened_by_who_holds_the_box_and_is_no_deposit() {
+        let pooled = seal_package(&BOX, &RELAY, b"package");
+        assert_eq!(open_package(&BOX, &RELAY, &pooled).unwrap(), b"package");
+        assert!(open_package(&OTHER_BOX, &RELAY, &pooled).is_err());
+        assert!(open_package(&BOX, &OTHER_RELAY, &pooled).is_err());
+        let (mid, deposit) = seal(&BOX, &RELAY, b"package");
+        assert!(open_package(&BOX, &RELAY, &deposit).is_err());
+        assert!(open(&BOX, &RELAY, &mid, &pooled).is_err());
     }
 
     ///

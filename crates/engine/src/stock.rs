@@ -3,6 +3,7 @@
 //!
 //! Each relay holds a pool of its own for each contact, and only the holder of the box's capability may take from it.
 
+use comptoir_crypto::deposit;
 use comptoir_crypto::mls::key_package;
 use comptoir_protocol::frame::{RelayAnswer, RelayRequest};
 use comptoir_protocol::id::Lane;
@@ -43,6 +44,9 @@ impl Turn<'_> {
         let Some(ids) = own_box.ids.filter(|_| contact && due) else {
             return Ok(());
         };
+        let Some(grant) = &own_box.grant else {
+            return Ok(());
+        };
         let Some(relay) = self.load::<Relay>(Key::of(key::RELAY).u32(own_box.relay))? else {
             return Ok(());
         };
@@ -68,7 +72,12 @@ impl Turn<'_> {
                     expires_ms,
                 },
             );
-            packages.push(package);
+            let k_box = grant.k_box.expose();
+            packages.push(deposit::seal_package(
+                k_box,
+                &relay.descriptor.key,
+                &package,
+            ));
         }
         let stocked_ms = Some(
             self.now

@@ -53,7 +53,7 @@ impl Suite {
         match self {
             Self::Unit(targets) => {
                 let mut command = cargo("test");
-                command.args(["--workspace", "--lib", "--bins"]);
+                command.args(["--workspace", "--no-fail-fast", "--lib", "--bins"]);
                 for target in targets {
                     command.args(["--test", target]);
                 }

@@ -70,7 +70,7 @@ impl Bob {
         let list = DeviceList {
             account: self.secrets.keys.account(),
             number: 2,
-            previous: None,
+            previous: Some(self.secrets.list.hash()),
             devices: vec![Device {
                 id: device.id(),
                 manager: true,
