@@ -3,7 +3,48 @@
 
 use comptoir_protocol::identity::{CardBundle, VerifiedCard};
 
+use crate::personas::MAIN;
 use crate::rows::contact::Contact;
+use crate::seam::error::EngineError;
+use crate::seam::event::Event;
+use crate::turn::Turn;
+
+impl Turn<'_> {
+    /// Takes over what a verified card says, unless it goes back behind the card known.
+    pub(crate) fn meet(
+        &mut self,
+        number: u32,
+        mut contact: Contact,
+        bundle: CardBundle,
+    ) -> Result<Contact, EngineError> {
+        let verified = bundle
+            .verify_ignoring_expiry()
+            .map_err(|error| EngineError::Crypto(error.to_string()))?;
+        let was_verified = contact.verified_ms > 0;
+        if !take_card(&mut contact, &verified, bundle) {
+            self.put_contact(number, &contact);
+            return Ok(contact);
+        }
+        if was_verified && contact.verified_ms == 0 {
+            self.event(Event::ContactChanged {
+                persona: contact.persona,
+                contact: number,
+            });
+        }
+        for peer in contact.peers() {
+            self.memory.peer_contacts.remove(&(peer, number));
+        }
+        contact.name.clone_from(&verified.card.name);
+        if contact.persona == MAIN {
+            contact.endpoints.clone_from(&verified.card.direct);
+        }
+        for peer in contact.peers() {
+            self.memory.peer_contacts.insert((peer, number), ());
+        }
+        self.put_contact(number, &contact);
+        Ok(contact)
+    }
+}
 
 /// Puts a proved card in the place of the one known. False, and nothing changed, when it goes back behind what is
 /// known: a smaller number, fewer rotations, an older device list, or a device that the known list does not name.

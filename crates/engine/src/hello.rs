@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The hello, outgoing: from a link to a sealed hello at somebody's door, tried until the Welcome comes.
+//! The hello, outgoing: from a link to sealed bytes that are tried until the Welcome comes.
 
 use comptoir_crypto::mls::key_package;
 use comptoir_crypto::{blob, hello as sealing};
 use comptoir_protocol::codec::Wire;
-use comptoir_protocol::frame::{Admission, PeerFrame, RelayAnswer, RelayRequest, Sealed};
+use comptoir_protocol::frame::{RelayAnswer, RelayRequest};
 use comptoir_protocol::hello::Hello;
-use comptoir_protocol::id::{Lane, Mid, RelayKey};
-use comptoir_protocol::identity::CardBundle;
-use comptoir_protocol::invite::InviteToken;
+use comptoir_protocol::id::{Lane, Mid};
 use comptoir_protocol::limits::{CHUNK_BYTES_MAX, REASON_BYTES_MAX};
 use comptoir_protocol::link::{BlobSeed, Invitation, InviteLink};
-use comptoir_protocol::puzzle::Puzzle;
-use comptoir_protocol::signed::Signed;
 
-use crate::cards::take_card;
 use crate::guests::guest_place;
 use crate::memory::Call;
-use crate::personas::{MAIN, too_long};
+use crate::personas::too_long;
 use crate::rows::contact::{AskStage, Asking, Contact, Standing};
 use crate::rows::key::{self, Key};
 use crate::seam::answer::{Answer, Refusal};
@@ -38,22 +33,8 @@ const PACKAGE_MS: u64 = 60 * DAY_MS;
 const BOX_WAIT_MS: u64 = 5_000;
 /// Nonces tried for a hello whose hash is below an earlier one's, some milliseconds: not found once in a thousand times.
 const NONCES_MAX: u32 = 1_024;
-/// Numbers tried for a door's puzzle in one step: some 30 ms, in which nothing else moves.
-const PUZZLE_STEP: u64 = 1 << 16;
-/// The pause between two such steps: everything else has its turn.
-const PUZZLE_PAUSE_MS: u64 = 20;
-/// Bits of a puzzle that are worked for: seconds. A door that asks for more does not want strangers.
-const PUZZLE_WORK_BITS_MAX: u16 = 22;
-/// Times the usual work before another puzzle is asked for; one in 3,000 comes to this.
-const PUZZLE_PATIENCE: u64 = 8;
 
 impl Turn<'_> {
-    /// Whether an invite's token is past its time. One that is forged is the door's to refuse.
-    fn is_expired(&self, token: Option<&Signed<InviteToken>>) -> bool {
-        let token = token.and_then(|token| token.clone().verify().ok());
-        token.is_some_and(|token| token.not_after_ms <= self.now.wall_ms)
-    }
-
     /// `Command::Add`.
     pub(crate) fn on_add(
         &mut self,
@@ -179,7 +160,7 @@ impl Turn<'_> {
         self.load(Key::of(key::ASKING).u32(contact))
     }
 
-    fn put_asking(&mut self, contact: u32, asking: &Asking) {
+    pub(crate) fn put_asking(&mut self, contact: u32, asking: &Asking) {
         self.put(Key::of(key::ASKING).u32(contact), asking);
     }
 
@@ -192,41 +173,6 @@ impl Turn<'_> {
             self.memory.puzzles.remove(&(contact, relay));
         }
         self.delete(Key::of(key::ASKING).u32(contact));
-    }
-
-    /// Takes over what a verified card says, unless it goes back behind the card known.
-    pub(crate) fn meet(
-        &mut self,
-        number: u32,
-        mut contact: Contact,
-        bundle: CardBundle,
-    ) -> Result<Contact, EngineError> {
-        let verified = bundle
-            .verify_ignoring_expiry()
-            .map_err(|error| EngineError::Crypto(error.to_string()))?;
-        let was_verified = contact.verified_ms > 0;
-        if !take_card(&mut contact, &verified, bundle) {
-            self.put_contact(number, &contact);
-            return Ok(contact);
-        }
-        if was_verified && contact.verified_ms == 0 {
-            self.event(Event::ContactChanged {
-                persona: contact.persona,
-                contact: number,
-            });
-        }
-        for peer in contact.peers() {
-            self.memory.peer_contacts.remove(&(peer, number));
-        }
-        contact.name.clone_from(&verified.card.name);
-        if contact.persona == MAIN {
-            contact.endpoints.clone_from(&verified.card.direct);
-        }
-        for peer in contact.peers() {
-            self.memory.peer_contacts.insert((peer, number), ());
-        }
-        self.put_contact(number, &contact);
-        Ok(contact)
     }
 
     fn fetch_card(&mut self, number: u32) -> Result<(), EngineError> {
@@ -431,209 +377,7 @@ impl Turn<'_> {
         self.say_hello(number)
     }
 
-    /// Puts the sealed hello at the door, on the way that is open.
-    pub(crate) fn say_hello(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(mut asking) = self.asking(number)? else {
-            return Ok(());
-        };
-        let AskStage::Asking { sealed, .. } = &asking.stage else {
-            return Ok(());
-        };
-        let sealed = Sealed(sealed.clone());
-        let contact = self.contact(number)?;
-        if !self.memory.timers.is_set(Timer::Ask { contact: number }) {
-            self.retry_asking(number, &mut asking);
-        }
-        if let Some(peer) = self.connected_peer(number, &contact) {
-            let base = self.memory.numbers.frame_base;
-            let frame = self.memory.peers.change(&peer, |link| {
-                link.next_out = link.next_out.max(base) + 1;
-                link.next_out
-            });
-            if let Some(number) = frame {
-                self.send(peer, &PeerFrame::Hello { number, sealed });
-            }
-            return Ok(());
-        }
-        self.start_dial(number, &contact);
-        self.say_hello_by_relay(number)
-    }
-
-    pub(crate) fn say_hello_by_relay(&mut self, number: u32) -> Result<(), EngineError> {
-        let Some(asking) = self.asking(number)? else {
-            return Ok(());
-        };
-        let AskStage::Asking { .. } = &asking.stage else {
-            return Ok(());
-        };
-        let contact = self.contact(number)?;
-        let Some(card) = contact
-            .card
-            .as_ref()
-            .and_then(|card| card.verify_ignoring_expiry().ok())
-        else {
-            return Ok(());
-        };
-        let routes: Vec<_> = card
-            .card
-            .front_door_routes()
-            .map(|(relay, sid)| (relay.clone(), sid))
-            .collect();
-        for (relay, sid) in routes
-            .iter()
-            .filter(|(relay, _)| !asking.stored.contains(&relay.key))
-        {
-            let under_way = self.memory.calls.iter().any(|(_, pending)| {
-                pending.relay == relay.key && matches!(pending.call, Call::Hello { contact } | Call::Puzzle { contact } if contact == number)
-            });
-            let working = self.memory.puzzles.contains(&(number, relay.key));
-            if under_way || working || !self.relay_has_room(relay.key) {
-                continue;
-            }
-            match asking.token.clone() {
-                Some(token) => {
-                    self.put_hello(number, &asking, relay.key, Admission::Token(token))?
-                }
-                None => self.call(
-                    relay,
-                    RelayRequest::Puzzle { sid: *sid },
-                    None,
-                    Call::Puzzle { contact: number },
-                ),
-            }
-        }
-        Ok(())
-    }
-
-    fn put_hello(
-        &mut self,
-        number: u32,
-        asking: &Asking,
-        relay: RelayKey,
-        admission: Admission,
-    ) -> Result<(), EngineError> {
-        let AskStage::Asking { sealed, mid, .. } = &asking.stage else {
-            return Ok(());
-        };
-        let contact = self.contact(number)?;
-        let Some(card) = contact
-            .card
-            .as_ref()
-            .and_then(|card| card.verify_ignoring_expiry().ok())
-        else {
-            return Ok(());
-        };
-        let Some((relay, sid)) = card
-            .card
-            .front_door_routes()
-            .find(|(door, _)| door.key == relay)
-        else {
-            return Ok(());
-        };
-        let request = RelayRequest::PutOpen {
-            sid,
-            mid: *mid,
-            blob: sealed.clone(),
-            admission,
-        };
-        self.call(
-            &relay.clone(),
-            request,
-            None,
-            Call::Hello { contact: number },
-        );
-        Ok(())
-    }
-
-    pub(crate) fn on_puzzle_answer(
-        &mut self,
-        relay: RelayKey,
-        number: u32,
-        answer: &Result<RelayAnswer, Unreachable>,
-    ) -> Result<(), EngineError> {
-        let Ok(RelayAnswer::PuzzleSet(puzzle)) = answer else {
-            return self.on_hello_answer(relay, number, answer);
-        };
-        if self.asking(number)?.is_none() {
-            return Ok(());
-        }
-        if puzzle.bits > PUZZLE_WORK_BITS_MAX {
-            let why = "the front door asks for more work than a hello is worth";
-            return self.fail_asking(number, why);
-        }
-        let place = (number, relay);
-        self.memory.puzzles.insert(place, (puzzle.clone(), 0));
-        self.on_puzzle_due(number)
-    }
-
-    /// Works a while on the puzzle of a door.
-    pub(crate) fn on_puzzle_due(&mut self, number: u32) -> Result<(), EngineError> {
-        let (Some(asking), Some((relay, puzzle, from))) =
-            (self.asking(number)?, self.first_puzzle(number))
-        else {
-            return Ok(());
-        };
-        // Past this the puzzle is given up, and the next try asks for another.
-        let end = PUZZLE_PATIENCE << puzzle.bits;
-        let steps = PUZZLE_STEP.min(end.saturating_sub(from));
-        match puzzle.solve_step(from, steps) {
-            Some(solution) => {
-                self.memory.puzzles.remove(&(number, relay));
-                self.put_hello(number, &asking, relay, Admission::Puzzle(solution))?;
-            }
-            None if from + steps < end => {
-                let place = (number, relay);
-                self.memory.puzzles.insert(place, (puzzle, from + steps));
-            }
-            None => {
-                self.memory.puzzles.remove(&(number, relay));
-            }
-        }
-        if self.first_puzzle(number).is_some() {
-            let due = self.now.mono_ms + PUZZLE_PAUSE_MS;
-            let timer = Timer::Puzzle { contact: number };
-            self.memory.timers.set(timer, due);
-        }
-        Ok(())
-    }
-
-    fn first_puzzle(&self, number: u32) -> Option<(RelayKey, Puzzle, u64)> {
-        let range = (number, RelayKey([0; 32]))..=(number, RelayKey([255; 32]));
-        let first = self.memory.puzzles.range(range).next();
-        first.map(|((_, relay), (puzzle, from))| (*relay, puzzle.clone(), *from))
-    }
-
-    pub(crate) fn on_hello_answer(
-        &mut self,
-        relay: RelayKey,
-        number: u32,
-        answer: &Result<RelayAnswer, Unreachable>,
-    ) -> Result<(), EngineError> {
-        let Some(mut asking) = self.asking(number)? else {
-            return Ok(());
-        };
-        match answer {
-            Ok(RelayAnswer::Stored { .. } | RelayAnswer::Duplicate) => {
-                if !asking.stored.contains(&relay) {
-                    asking.stored.push(relay);
-                    self.put_asking(number, &asking);
-                }
-                Ok(())
-            }
-            Ok(RelayAnswer::Denied) => {
-                let contact = self.contact(number)?;
-                let other_ways =
-                    !asking.stored.is_empty() || !contact.endpoints.is_empty() || asking.tries < 2;
-                if other_ways {
-                    return Ok(());
-                }
-                self.fail_asking(number, "the front door refused the hello: the invite is used up, expired or revoked; ask for a new one")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn retry_asking(&mut self, number: u32, asking: &mut Asking) {
+    pub(crate) fn retry_asking(&mut self, number: u32, asking: &mut Asking) {
         asking.tries = asking.tries.saturating_add(1);
         self.put_asking(number, asking);
         let first = self.config.retry_first_ms * 2;
@@ -681,7 +425,7 @@ impl Turn<'_> {
         }
     }
 
-    fn fail_asking(&mut self, number: u32, why: &str) -> Result<(), EngineError> {
+    pub(crate) fn fail_asking(&mut self, number: u32, why: &str) -> Result<(), EngineError> {
         let mut contact = self.contact(number)?;
         contact.standing = Standing::Failed;
         self.put_contact(number, &contact);
@@ -692,15 +436,5 @@ impl Turn<'_> {
             why: why.to_owned(),
         });
         Ok(())
-    }
-
-    /// An invite token as the owner of the door checks it.
-    pub(crate) fn token_holds(
-        &self,
-        token: &Signed<InviteToken>,
-        owner: comptoir_protocol::id::PublicKey,
-    ) -> Option<InviteToken> {
-        let token = token.clone().verify().ok()?.signed_by(&owner).ok()?;
-        (token.not_after_ms > self.now.wall_ms).then(|| token.into_inner())
     }
 }

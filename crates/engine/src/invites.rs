@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Invites: links that let somebody's hello through the front door without a puzzle.
+//! Invites: links that let somebody's hello through the front door without a puzzle, and what their tokens let in.
 
 use comptoir_crypto::blob;
 use comptoir_crypto::keys::BoxOwnerKey;
 use comptoir_protocol::codec::Wire;
 use comptoir_protocol::frame::{BlobRight, RelayAnswer, RelayRequest};
+use comptoir_protocol::id::PublicKey;
 use comptoir_protocol::invite::InviteToken;
 use comptoir_protocol::limits::REF_LINK_ADDRESS_BYTES_MAX;
 use comptoir_protocol::link::{BlobSeed, Invitation, InviteLink, InviteReference};
+use comptoir_protocol::signed::Signed;
 
 use crate::memory::Call;
 use crate::outbox::DEPOSIT_EXPIRES_S;
@@ -251,5 +253,35 @@ impl Turn<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an invite's token is past its time. One that is forged is the door's to refuse.
+    pub(crate) fn is_expired(&self, token: Option<&Signed<InviteToken>>) -> bool {
+        let token = token.and_then(|token| token.clone().verify().ok());
+        token.is_some_and(|token| token.not_after_ms <= self.now.wall_ms)
+    }
+
+    /// An invite token as the owner of the door checks it.
+    pub(crate) fn token_holds(
+        &self,
+        token: &Signed<InviteToken>,
+        owner: PublicKey,
+    ) -> Option<InviteToken> {
+        let token = token.clone().verify().ok()?.signed_by(&owner).ok()?;
+        (token.not_after_ms > self.now.wall_ms).then(|| token.into_inner())
+    }
+
+    pub(crate) fn invite_by_id(
+        &self,
+        persona: u16,
+        id: [u8; 16],
+    ) -> Result<Option<(u32, Invite)>, EngineError> {
+        for (row_key, row) in self.scan(Scan::all(Key::of(key::INVITE)))? {
+            let invite: Invite = read_row(&row_key, &row)?;
+            if invite.persona == persona && invite.id == id {
+                return Ok(u32_at(&row_key, 1).map(|number| (number, invite)));
+            }
+        }
+        Ok(None)
     }
 }

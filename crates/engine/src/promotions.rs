@@ -7,7 +7,7 @@
 use comptoir_protocol::capability::CapabilityTerms;
 use comptoir_protocol::id::Lane;
 
-use crate::boxes::GRANT_PERIOD_S;
+use crate::grants::GRANT_PERIOD_S;
 use crate::memory::Source;
 use crate::rows::contact::{Contact, Standing};
 use crate::rows::key::{self, Key};

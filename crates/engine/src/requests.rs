@@ -17,7 +17,7 @@ use comptoir_protocol::identity::VerifiedCard;
 use crate::boxes::public_of;
 use crate::memory::Source;
 use crate::rows::account::Persona;
-use crate::rows::contact::{AskStage, Decision, Declined, Invite, Request, Standing};
+use crate::rows::contact::{AskStage, Decision, Declined, Request, Standing};
 use crate::rows::key::{self, Key, u32_at};
 use crate::rows::thread::{Cargo, OutboxBody, OutboxState, Thread};
 use crate::seam::answer::{Answer, Refusal};
@@ -290,20 +290,6 @@ impl Turn<'_> {
             .into_iter()
             .find(|(_, request)| request.account == account)
             .map(|(number, _)| number))
-    }
-
-    fn invite_by_id(
-        &self,
-        persona: u16,
-        id: [u8; 16],
-    ) -> Result<Option<(u32, Invite)>, EngineError> {
-        for (row_key, row) in self.scan(Scan::all(Key::of(key::INVITE)))? {
-            let invite: Invite = read_row(&row_key, &row)?;
-            if invite.persona == persona && invite.id == id {
-                return Ok(u32_at(&row_key, 1).map(|number| (number, invite)));
-            }
-        }
-        Ok(None)
     }
 
     /// `Command::Accept`.

@@ -3,7 +3,7 @@
 
 use comptoir_protocol::id::Lane;
 
-use crate::boxes::GRANT_RENEW_MS;
+use crate::grants::GRANT_RENEW_MS;
 use crate::rows::account::Repeated;
 use crate::rows::contact::{Contact, Declined, Standing};
 use crate::rows::key::{self, Key, u32_at};
