@@ -16,27 +16,6 @@ use crate::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
 
-fn met() -> World {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
-    world
-}
-
-fn through_a_relay() -> World {
-    let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        let (relay, ticket) = (relay.clone(), None);
-        world
-            .ask(node, Command::AddRelay { relay, ticket })
-            .unwrap();
-    }
-    world.weather.no_direct = true;
-    world.pass(1_000);
-    world.befriend();
-    world
-}
-
 fn edit(world: &mut World, node: usize, message: MessageAt, text: &str) -> Result<Answer, Refusal> {
     let text = text.to_owned();
     world.ask(node, Command::Edit { message, text })
@@ -89,7 +68,7 @@ fn places(world: &World, node: usize) -> Vec<comptoir_protocol::place::Place> {
 ///
 #[test]
 fn an_edit_and_an_erasure_reach_the_other_side_and_the_message_keeps_its_place() {
-    let mut world = met();
+    let mut world = World::of_friends();
     for text in ["first draft", "second draft", "third"] {
         world.say(0, text);
     }
@@ -126,7 +105,7 @@ fn an_edit_and_an_erasure_reach_the_other_side_and_the_message_keeps_its_place()
 ///
 #[test]
 fn an_amendment_waits_at_the_relay_for_who_is_away() {
-    let mut world = through_a_relay();
+    let mut world = World::of_friends_over_a_relay();
     world.go_offline(1);
     world.say(0, "at eight");
     world.say(0, "a secret");
@@ -144,7 +123,7 @@ fn an_amendment_waits_at_the_relay_for_who_is_away() {
 ///
 #[test]
 fn what_comes_before_its_message_waits_for_it() {
-    let mut world = through_a_relay();
+    let mut world = World::of_friends_over_a_relay();
     world.say(0, "one");
     world.pass(5_000);
     world.relays[0].drops = true;
@@ -178,7 +157,7 @@ fn what_comes_before_its_message_waits_for_it() {
 ///
 #[test]
 fn an_edit_that_comes_late_does_not_undo_a_later_one() {
-    let mut world = through_a_relay();
+    let mut world = World::of_friends_over_a_relay();
     world.say(0, "first");
     world.say(0, "first");
     world.pass(5_000);
@@ -200,7 +179,7 @@ fn an_edit_that_comes_late_does_not_undo_a_later_one() {
 ///
 #[test]
 fn what_waits_for_its_message_outlives_the_deletion_of_what_is_there() {
-    let mut world = through_a_relay();
+    let mut world = World::of_friends_over_a_relay();
     world.say(0, "one");
     world.pass(5_000);
     world.relays[0].drops = true;
@@ -221,7 +200,7 @@ fn what_waits_for_its_message_outlives_the_deletion_of_what_is_there() {
 fn whatever_is_lost_and_comes_late_both_sides_end_up_the_same() {
     for seed in 0..6 {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let mut world = through_a_relay();
+        let mut world = World::of_friends_over_a_relay();
         world.weather.duplicate = true;
         for turn in 0..30 {
             let node = (rng.next_u32() % 2) as usize;
@@ -259,7 +238,7 @@ fn whatever_is_lost_and_comes_late_both_sides_end_up_the_same() {
 ///
 #[test]
 fn nobody_amends_a_message_of_another_account() {
-    let mut world = met();
+    let mut world = World::of_friends();
     world.say(0, "Alice was here");
     world.say(1, "Bob too");
     world.pass(2_000);
@@ -327,7 +306,7 @@ fn nobody_amends_a_message_of_another_account() {
 ///
 #[test]
 fn what_has_no_edited_form_is_refused_where_it_is_asked_for() {
-    let mut world = met();
+    let mut world = World::of_friends();
     world.say(0, "text");
     world.say(0, "gone");
     let picture = Content::App {
@@ -384,7 +363,7 @@ fn what_has_no_edited_form_is_refused_where_it_is_asked_for() {
 ///
 #[test]
 fn amendments_that_wait_for_a_message_are_bounded() {
-    let mut world = through_a_relay();
+    let mut world = World::of_friends_over_a_relay();
     world.say(1, "begun");
     world.pass(5_000);
     let template = world.messages(0)[0].clone();
@@ -430,7 +409,7 @@ fn amendments_that_wait_for_a_message_are_bounded() {
 /// Rows stay small however much longer the new texts are.
 #[test]
 fn a_row_that_outgrows_its_room_is_parted() {
-    let mut world = met();
+    let mut world = World::of_friends();
     let thread = world.thread(0);
     let texts: Vec<String> = (0..20).map(|line| format!("line {line}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -465,7 +444,7 @@ fn a_row_that_outgrows_its_room_is_parted() {
 ///
 #[test]
 fn what_an_older_build_kept_is_done_after_the_upgrade() {
-    let mut world = met();
+    let mut world = World::of_friends();
     world.say(1, "Bob here");
     world.pass(2_000);
     let older = [
@@ -522,7 +501,7 @@ fn what_an_older_build_kept_is_done_after_the_upgrade() {
 ///
 #[test]
 fn much_that_was_kept_is_read_again_in_small_steps_and_across_a_restart() {
-    let mut world = met();
+    let mut world = World::of_friends();
     for line in 0..100 {
         let content = Content::App {
             kind: 9999,
@@ -546,7 +525,7 @@ fn much_that_was_kept_is_read_again_in_small_steps_and_across_a_restart() {
 ///
 #[test]
 fn a_profile_that_comes_late_does_not_undo_a_later_one() {
-    let mut world = through_a_relay();
+    let mut world = World::of_friends_over_a_relay();
     let rename = |world: &mut World, name: &str| {
         world
             .ask(0, Command::Set(Setting::Name(name.into())))

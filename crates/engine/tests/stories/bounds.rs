@@ -9,8 +9,7 @@ use crate::world::World;
 
 #[test]
 fn what_is_asked_beyond_the_limits_is_refused_by_name() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let thread = world.thread(0);
     let text = |length: usize| NewMessage {
         body: Body::text("x".repeat(length)),
@@ -66,8 +65,7 @@ fn what_is_asked_beyond_the_limits_is_refused_by_name() {
 
 #[test]
 fn an_outbox_that_is_full_says_so_and_keeps_what_it_took() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.go_offline(1);
     world.nodes[0].config.outbox_bytes_max = 40_000;
     world.restart(0);

@@ -115,8 +115,7 @@ fn delivered(world: &World, at: usize, begun: usize) -> u64 {
 ///
 #[test]
 fn what_a_peer_that_counts_from_below_sends_is_confirmed_one_by_one() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.say(0, "before");
     world.pass(2_000);
     let highest = deliveries(&world, 0).last().unwrap().0;
@@ -144,8 +143,7 @@ fn what_a_peer_that_counts_from_below_sends_is_confirmed_one_by_one() {
 ///
 #[test]
 fn a_frame_that_never_came_is_not_confirmed_by_the_next_one() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.say(0, "before");
     world.pass(5_000);
     let begun = world.nodes[0].events.len();
@@ -169,8 +167,7 @@ fn a_frame_that_never_came_is_not_confirmed_by_the_next_one() {
 
 #[test]
 fn a_frame_numbered_zero_or_at_the_end_of_numbers_is_malformed() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.say(0, "before");
     world.pass(5_000);
     let (_, parcel) = deliveries(&world, 0).pop().unwrap();
@@ -198,8 +195,7 @@ fn a_frame_numbered_zero_or_at_the_end_of_numbers_is_malformed() {
 ///
 #[test]
 fn whoever_numbers_a_message_again_changes_nothing_that_was_said() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.say(0, "before");
     world.pass(5_000);
     let mut alice = Liar::new(&world);
@@ -221,8 +217,7 @@ fn whoever_numbers_a_message_again_changes_nothing_that_was_said() {
 
 #[test]
 fn a_flood_of_batches_that_overlap_does_not_lengthen_the_thread_row() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.say(0, "before");
     world.pass(5_000);
     let mut alice = Liar::new(&world);

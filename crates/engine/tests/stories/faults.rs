@@ -35,21 +35,7 @@ fn duplicates_and_reflections_change_nothing() {
 ///
 #[test]
 fn what_comes_backwards_is_put_in_order_without_a_gap() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
-    world.pass(1_000);
-    world.befriend();
+    let mut world = World::of_friends_with_a_relay();
     // Written while Bob is away, then sent in one flush, backwards.
     world.weather.no_direct = true;
     world.relays[0].up = false;
@@ -67,8 +53,7 @@ fn what_comes_backwards_is_put_in_order_without_a_gap() {
 
 #[test]
 fn a_lost_commit_takes_the_steps_behind_it_along_and_nothing_else() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.say(0, "kept");
     world.pass(2_000);
     let thread = world.thread(0);
@@ -122,8 +107,7 @@ fn an_error_leaves_the_engine_as_it_was() {
             Err(ViewError("the disk is gone".into()))
         }
     }
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let (thread, now) = (world.thread(0), world.time());
     let key = world.nodes[1].key;
     let node = &mut world.nodes[0];
@@ -172,18 +156,7 @@ fn reopened_after_any_input_the_story_ends_alike() {
 
 fn told_with_reopening_after(input: u64) -> u64 {
     let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
+    world.add_relay_for(&[0, 1]);
     world.weather.no_direct = true;
     world.pass(5_000);
     world.told = Some(input);
@@ -211,8 +184,7 @@ fn told_with_reopening_after(input: u64) -> u64 {
 ///
 #[test]
 fn killed_between_any_two_inputs_nothing_is_lost_or_shown_twice() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let thread = world.thread(0);
     for line in 0..12 {
         world
@@ -229,8 +201,7 @@ fn killed_between_any_two_inputs_nothing_is_lost_or_shown_twice() {
 ///
 #[test]
 fn a_copy_of_the_disk_is_found_out_and_writes_nothing() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.say(0, "one");
     world.pass(2_000);
     let old: MapView = world.nodes[0].view.clone();
@@ -253,21 +224,7 @@ fn a_copy_of_the_disk_is_found_out_and_writes_nothing() {
 ///
 #[test]
 fn a_second_copy_is_found_out_at_the_relay() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
-    world.pass(1_000);
-    world.befriend();
+    let mut world = World::of_friends_with_a_relay();
     let copy = world.nodes[0].view.clone();
     world.restart(0);
     world.pass(1_000);
@@ -318,8 +275,7 @@ fn a_relay_that_went_back_or_lost_an_answer_is_no_clone() {
 
 #[test]
 fn frames_of_no_kind_are_counted_and_the_next_one_is_read() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let peer = world.nodes[1].key;
     let mut sample = world
         .wire

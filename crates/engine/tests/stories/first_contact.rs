@@ -69,18 +69,7 @@ fn of_two_hellos_that_cross_both_sides_take_the_same() {
     for no_direct in [false, true] {
         let mut world = World::new(&["Alice", "Bob"]);
         if no_direct {
-            let relay = world.add_relay();
-            for node in [0, 1] {
-                world
-                    .ask(
-                        node,
-                        Command::AddRelay {
-                            relay: relay.clone(),
-                            ticket: None,
-                        },
-                    )
-                    .unwrap();
-            }
+            world.add_relay_for(&[0, 1]);
             world.pass(1_000);
         }
         world.weather.no_direct = no_direct;
@@ -272,18 +261,7 @@ fn a_hello_is_replayed_and_nothing_comes_of_it() {
 #[test]
 fn a_short_link_leads_to_the_card_at_the_relay() {
     let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
+    world.add_relay_for(&[0, 1]);
     world.weather.no_direct = true;
     world.pass(1_000);
     let Ok(Answer::Invite { link, .. }) = world.ask(
@@ -308,21 +286,8 @@ fn a_short_link_leads_to_the_card_at_the_relay() {
 
 #[test]
 fn who_is_blocked_gets_nothing_through_and_after_unblocking_everything() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
-    world.pass(1_000);
-    world.befriend();
+    let mut world = World::of_friends_with_a_relay();
+    let relay = world.relays[0].descriptor.clone();
     let before = world.relays[0].capabilities();
     world.ask(0, Command::Block { contact: 1 }).unwrap();
     assert_eq!(
@@ -346,8 +311,7 @@ fn who_is_blocked_gets_nothing_through_and_after_unblocking_everything() {
 ///
 #[test]
 fn account_state_is_written_into_the_self_thread() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world
         .ask(
             0,

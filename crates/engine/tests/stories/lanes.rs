@@ -17,13 +17,7 @@ const DAY_MS: u64 = 24 * 3_600_000;
 fn shop_and_customer(relays: usize) -> World {
     let mut world = World::new(&["Shop", "Customer"]);
     for _ in 0..relays {
-        let relay = world.add_relay();
-        for node in [0, 1] {
-            let (relay, ticket) = (relay.clone(), None);
-            world
-                .ask(node, Command::AddRelay { relay, ticket })
-                .unwrap();
-        }
+        world.add_relay_for(&[0, 1]);
     }
     world.pass(1_000);
     world.befriend();

@@ -25,19 +25,6 @@ fn use_relay(world: &mut World, at: usize, relay: usize) -> Result<Answer, Refus
     )
 }
 
-/// Alice and Bob know each other through one relay and have no direct way.
-fn through_a_relay() -> World {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.add_relay();
-    for node in [0, 1] {
-        use_relay(&mut world, node, 0).unwrap();
-    }
-    world.weather.no_direct = true;
-    world.pass(1_000);
-    world.befriend();
-    world
-}
-
 /// An invite of the first node without its token: whoever follows it has to work.
 fn without_token(world: &mut World) -> String {
     match world.invite(0).parse().unwrap() {
@@ -52,7 +39,7 @@ fn without_token(world: &mut World) -> String {
 ///
 #[test]
 fn what_nobody_takes_ends_though_the_process_ends_each_evening() {
-    let mut world = through_a_relay();
+    let mut world = World::of_friends_over_a_relay();
     world.go_offline(1);
     world.say(0, "are you there?");
     let gone = |world: &World| world.saw(0, |event| matches!(event, Event::NotDelivered { .. }));
@@ -222,7 +209,7 @@ fn a_puzzle_that_has_no_answer_in_time_is_changed_for_another() {
 ///
 #[test]
 fn what_is_over_the_terms_is_not_fetched_again_and_again() {
-    let mut world = through_a_relay();
+    let mut world = World::of_friends_over_a_relay();
     world.nodes[1].config.contact_envelopes_max = 3;
     world.restart(1);
     world.pass(60_000);
@@ -268,8 +255,7 @@ fn a_link_that_lies_at_a_relay_is_good_no_longer_than_the_relay_keeps_it() {
 
 #[test]
 fn what_comes_after_a_deletion_keeps_its_mark() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let unknown = |world: &World| {
         let rows = world.nodes[1].view.scan(Scan::all(vec![key::UNKNOWN]));
         rows.unwrap().len()

@@ -19,18 +19,7 @@ fn rows<T: Wire>(world: &World, at: usize, space: u8) -> Vec<(Vec<u8>, T)> {
 
 fn with_relay() -> World {
     let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
+    world.add_relay_for(&[0, 1]);
     world.pass(1_000);
     world
 }

@@ -5,32 +5,10 @@ use comptoir_engine::*;
 
 use crate::world::World;
 
-fn through(count: usize) -> World {
-    let mut world = World::new(&["Alice", "Bob"]);
-    for _ in 0..count {
-        let relay = world.add_relay();
-        for node in [0, 1] {
-            world
-                .ask(
-                    node,
-                    Command::AddRelay {
-                        relay: relay.clone(),
-                        ticket: None,
-                    },
-                )
-                .unwrap();
-        }
-    }
-    world.weather.no_direct = true;
-    world.pass(1_000);
-    world.befriend();
-    world
-}
-
 ///
 #[test]
 fn a_gap_is_shown_and_closed_when_the_missing_one_comes() {
-    let mut world = through(1);
+    let mut world = World::of_friends_over_a_relay();
     world.say(0, "one");
     world.pass(5_000);
     world.relays[0].drops = true;
@@ -63,7 +41,7 @@ fn a_gap_is_shown_and_closed_when_the_missing_one_comes() {
 
 #[test]
 fn a_relay_that_forgets_everything_gets_new_boxes() {
-    let mut world = through(1);
+    let mut world = World::of_friends_over_a_relay();
     world.go_offline(1);
     world.say(0, "waiting");
     world.pass(5_000);
@@ -85,7 +63,7 @@ fn a_relay_that_forgets_everything_gets_new_boxes() {
 
 #[test]
 fn with_two_relays_one_may_die() {
-    let mut world = through(2);
+    let mut world = World::of_friends_over_relays(2);
     world.say(0, "both");
     world.pass(5_000);
     world.relays[0].up = false;
@@ -102,7 +80,7 @@ fn with_two_relays_one_may_die() {
 
 #[test]
 fn a_dead_relay_holds_back_nothing_from_the_other() {
-    let mut world = through(2);
+    let mut world = World::of_friends_over_relays(2);
     world.go_offline(1);
     world.relays[0].up = false;
     let lines: Vec<String> = (0..400).map(|number| format!("line {number}")).collect();
@@ -118,7 +96,7 @@ fn a_dead_relay_holds_back_nothing_from_the_other() {
 ///
 #[test]
 fn contacts_follow_to_another_relay() {
-    let mut world = through(1);
+    let mut world = World::of_friends_over_a_relay();
     let old = world.relays[0].descriptor.key;
     let new = world.add_relay();
     world
@@ -142,7 +120,7 @@ fn contacts_follow_to_another_relay() {
 
 #[test]
 fn a_restarted_node_fetches_what_came_and_acknowledges_what_it_owes() {
-    let mut world = through(1);
+    let mut world = World::of_friends_over_a_relay();
     for round in 0..5 {
         world.say(0, &format!("line {round}"));
         world.restart(1);
@@ -160,7 +138,7 @@ fn a_restarted_node_fetches_what_came_and_acknowledges_what_it_owes() {
 
 #[test]
 fn the_same_relay_twice_and_a_third_one_are_refused() {
-    let mut world = through(2);
+    let mut world = World::of_friends_over_relays(2);
     let relay = world.relays[0].descriptor.clone();
     let again = world.ask(
         0,
@@ -253,13 +231,7 @@ fn relays_that_both_use_and_that_forget_everything_are_found_again() {
 #[test]
 fn an_invite_of_before_opens_the_door_of_a_relay_that_forgot_everything() {
     let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        let (relay, ticket) = (relay.clone(), None);
-        world
-            .ask(node, Command::AddRelay { relay, ticket })
-            .unwrap();
-    }
+    world.add_relay_for(&[0, 1]);
     world.weather.no_direct = true;
     world.pass(1_000);
     let link = world.invite(0);
@@ -323,7 +295,7 @@ fn an_invite_before_the_relay_answers_says_what_it_waits_for() {
 
 #[test]
 fn deposits_are_left_anew_ever_more_seldom_and_across_restarts() {
-    let mut world = through(1);
+    let mut world = World::of_friends_over_a_relay();
     world.go_offline(1);
     world.say(0, "waiting");
     world.pass(24 * 3_600_000);
@@ -362,7 +334,7 @@ fn more_addresses_than_a_card_may_name_are_cut() {
 ///
 #[test]
 fn the_largest_send_goes_in_deposits_of_the_largest_class() {
-    let mut world = through(1);
+    let mut world = World::of_friends_over_a_relay();
     let texts: Vec<String> = (0..64)
         .map(|number| format!("{number:02}{}", "x".repeat(16 * 1024 - 2)))
         .collect();
@@ -381,7 +353,7 @@ fn the_largest_send_goes_in_deposits_of_the_largest_class() {
 
 #[test]
 fn what_a_relay_was_too_busy_to_hand_out_or_to_drop_is_asked_for_again() {
-    let mut world = through(1);
+    let mut world = World::of_friends_over_a_relay();
     for (fetches, acks) in [(1, 0), (0, 1), (3, 2)] {
         world.relays[0].rate_fetches = fetches;
         world.relays[0].rate_acks = acks;

@@ -61,8 +61,7 @@ fn multiply(world: &mut World, at: usize) {
 
 #[test]
 fn ten_thousand_threads_fit_in_memory_loaded_or_not() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     multiply(&mut world, 0);
     world.restart(0);
     assert_eq!(
@@ -111,8 +110,7 @@ fn know_many(world: &mut World, at: usize) {
 ///
 #[test]
 fn more_boxes_than_one_call_may_name_are_subscribed_to_in_pages() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     know_many(&mut world, 0);
     world.restart(0);
     let relay = world.add_relay();

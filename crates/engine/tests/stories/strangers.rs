@@ -40,13 +40,7 @@ fn without_token(link: &str) -> String {
 #[test]
 fn a_declined_hello_that_comes_again_is_not_shown_again() {
     let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        let (relay, ticket) = (relay.clone(), None);
-        world
-            .ask(node, Command::AddRelay { relay, ticket })
-            .unwrap();
-    }
+    world.add_relay_for(&[0, 1]);
     world.pass(5_000);
     let link = invite(&mut world, 1, 10);
     world.add(1, &link);

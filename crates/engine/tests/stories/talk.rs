@@ -11,8 +11,7 @@ use crate::world::World;
 ///
 #[test]
 fn alice_and_bob_meet_directly_and_talk_both_ways() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     assert!(world.saw(0, |event| matches!(event, Event::RequestReceived { .. })));
     assert!(world.saw(1, |event| matches!(event, Event::ContactAdded { .. })));
     world.say(1, "hello Alice");
@@ -31,22 +30,7 @@ fn alice_and_bob_meet_directly_and_talk_both_ways() {
 
 #[test]
 fn bob_is_away_and_alice_writes_through_a_relay() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
-    world.weather.no_direct = true;
-    world.pass(1_000);
-    world.befriend();
+    let mut world = World::of_friends_over_a_relay();
     world.go_offline(1);
     for line in ["one", "two", "three"] {
         world.say(0, line);
@@ -74,8 +58,7 @@ fn bob_is_away_and_alice_writes_through_a_relay() {
 ///
 #[test]
 fn acknowledgements_go_at_most_once_a_second() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let mut sent_at = Vec::new();
     let mut seen = world.wire.len();
     for line in 0..80 {

@@ -19,8 +19,7 @@ pub fn at(message: &query::MessageView) -> MessageAt {
 ///
 #[test]
 fn sixty_four_messages_are_one_envelope_and_each_stays_alone_erasable() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let thread = world.thread(0);
     let before = world.wire.len();
     let texts: Vec<String> = (0..64)
@@ -94,8 +93,7 @@ fn sixty_four_messages_are_one_envelope_and_each_stays_alone_erasable() {
 
 #[test]
 fn reading_is_counted_marked_and_told() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.say(0, "one");
     world.say(0, "two");
     world.pass(2_000);
@@ -156,8 +154,7 @@ fn reading_is_counted_marked_and_told() {
 
 #[test]
 fn a_deleted_thread_is_empty_and_goes_on() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     for line in 0..5 {
         world.say(0, &format!("line {line}"));
     }
@@ -181,8 +178,7 @@ fn a_deleted_thread_is_empty_and_goes_on() {
 
 #[test]
 fn a_command_given_twice_under_one_key_is_done_once() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let thread = world.thread(0);
     let once = |hash| {
         Some(Idempotency {
@@ -213,8 +209,7 @@ fn a_command_given_twice_under_one_key_is_done_once() {
 ///
 #[test]
 fn kind_9999_shows_its_fallback_is_answered_and_read_after_the_upgrade() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     let thread = world.thread(0);
     let via = Via {
         name: "Chess".into(),
@@ -269,22 +264,7 @@ fn kind_9999_shows_its_fallback_is_answered_and_read_after_the_upgrade() {
 ///
 #[test]
 fn a_year_passes_and_capabilities_and_cards_are_renewed() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
-    world.weather.no_direct = true;
-    world.pass(1_000);
-    world.befriend();
+    let mut world = World::of_friends_over_a_relay();
     let card = query::personas(&world.nodes[0].view).unwrap()[0].card_number;
     for _ in 0..8 {
         // A jump of 45 days: asleep in between.
@@ -300,8 +280,7 @@ fn a_year_passes_and_capabilities_and_cards_are_renewed() {
 ///
 #[test]
 fn after_thirty_days_it_is_said_that_nothing_was_delivered() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.befriend();
+    let mut world = World::of_friends();
     world.go_offline(1);
     world.say(0, "are you there?");
     world.pass(20 * 24 * 3_600_000);
@@ -315,22 +294,7 @@ fn after_thirty_days_it_is_said_that_nothing_was_delivered() {
 ///
 #[test]
 fn places_are_the_same_on_both_sides_whatever_crosses() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    let relay = world.add_relay();
-    for node in [0, 1] {
-        world
-            .ask(
-                node,
-                Command::AddRelay {
-                    relay: relay.clone(),
-                    ticket: None,
-                },
-            )
-            .unwrap();
-    }
-    world.weather.no_direct = true;
-    world.pass(1_000);
-    world.befriend();
+    let mut world = World::of_friends_over_a_relay();
     for round in 0..4 {
         world.go_offline(1);
         world.say(0, &format!("Alice alone {round}"));

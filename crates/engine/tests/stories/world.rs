@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A small world: engines over maps, a network that does what it is told, and a relay that only keeps things.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use comptoir_engine::*;
 use comptoir_protocol::codec::Wire;
@@ -11,53 +11,8 @@ use comptoir_protocol::relay::RelayDescriptor;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+pub use crate::map_view::MapView;
 use crate::relay::FakeRelay;
-
-pub type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
-
-/// A store in memory.
-#[derive(Clone, Default)]
-pub struct MapView(pub Rows);
-
-impl View for MapView {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        Ok(self.0.get(key).cloned())
-    }
-    fn scan(&self, range: Scan) -> Result<Vec<Row>, ViewError> {
-        let rows = self
-            .0
-            .range(range.prefix.clone()..)
-            .take_while(|(key, _)| key.starts_with(&range.prefix));
-        let mut rows: Vec<Row> = rows
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        if range.reverse {
-            rows.reverse();
-        }
-        if let Some(from) = &range.from {
-            rows.retain(|(key, _)| {
-                if range.reverse {
-                    key <= from
-                } else {
-                    key >= from
-                }
-            });
-        }
-        rows.truncate(range.limit);
-        Ok(rows)
-    }
-}
-
-impl MapView {
-    pub fn commit(&mut self, step: &Step) {
-        for write in &step.writes {
-            match write.clone() {
-                Write::Put { key, value } => self.0.insert(key, value),
-                Write::Delete { key } => self.0.remove(&key),
-            };
-        }
-    }
-}
 
 pub struct Node {
     pub engine: Engine,
@@ -71,8 +26,8 @@ pub struct Node {
     pub answers: Vec<Result<Answer, Refusal>>,
     pub steps: u64,
     wake_at: Option<u64>,
-    next_command: u64,
-    inbox: VecDeque<Input>,
+    pub next_command: u64,
+    pub inbox: VecDeque<Input>,
 }
 
 /// What the world does to frames.
@@ -124,6 +79,39 @@ impl World {
         world
     }
 
+    /// Alice and Bob, who have met and can connect to each other.
+    pub fn of_friends() -> Self {
+        let mut world = World::new(&["Alice", "Bob"]);
+        world.befriend();
+        world
+    }
+
+    /// Alice and Bob, who have met, use one relay, and can connect to each other as well.
+    pub fn of_friends_with_a_relay() -> Self {
+        let mut world = World::new(&["Alice", "Bob"]);
+        world.add_relay_for(&[0, 1]);
+        world.pass(1_000);
+        world.befriend();
+        world
+    }
+
+    /// Alice and Bob, who have met over one relay and have no direct way.
+    pub fn of_friends_over_a_relay() -> Self {
+        World::of_friends_over_relays(1)
+    }
+
+    /// Alice and Bob, who have met over so many relays and have no direct way.
+    pub fn of_friends_over_relays(count: usize) -> Self {
+        let mut world = World::new(&["Alice", "Bob"]);
+        for _ in 0..count {
+            world.add_relay_for(&[0, 1]);
+        }
+        world.weather.no_direct = true;
+        world.pass(1_000);
+        world.befriend();
+        world
+    }
+
     pub fn add_node(&mut self, at: usize, name: &str, config: Config) {
         let mut rng = ChaCha20Rng::seed_from_u64(at as u64 + 100);
         let phrase = comptoir_crypto::Phrase::generate(&mut rng)
@@ -171,6 +159,17 @@ impl World {
         self.relays
             .push(FakeRelay::new(descriptor.clone(), signing));
         descriptor
+    }
+
+    /// A new relay that these nodes use.
+    pub fn add_relay_for(&mut self, nodes: &[usize]) -> RelayDescriptor {
+        let relay = self.add_relay();
+        for node in nodes {
+            let (relay, ticket) = (relay.clone(), None);
+            self.ask(*node, Command::AddRelay { relay, ticket })
+                .unwrap();
+        }
+        relay
     }
 
     pub fn time(&self) -> Time {
@@ -451,213 +450,5 @@ impl World {
             self.settle();
         }
         self.now_ms = end;
-    }
-
-    pub fn ask(&mut self, at: usize, command: Command) -> Result<Answer, Refusal> {
-        self.ask_once(at, command, None)
-    }
-
-    pub fn ask_once(
-        &mut self,
-        at: usize,
-        command: Command,
-        idempotency: Option<Idempotency>,
-    ) -> Result<Answer, Refusal> {
-        self.give(at, 1, command, idempotency)
-    }
-
-    pub fn ask_as(&mut self, at: usize, persona: u16, command: Command) -> Result<Answer, Refusal> {
-        self.give(at, persona, command, None)
-    }
-
-    fn give(
-        &mut self,
-        at: usize,
-        persona: u16,
-        command: Command,
-        idempotency: Option<Idempotency>,
-    ) -> Result<Answer, Refusal> {
-        let id = CommandId(self.nodes[at].next_command);
-        self.nodes[at].next_command += 1;
-        self.input(
-            at,
-            Input::Command {
-                id,
-                persona,
-                command,
-                idempotency,
-            },
-        );
-        let answer = self.nodes[at].answers.pop().unwrap();
-        self.settle();
-        answer
-    }
-
-    pub fn invite(&mut self, at: usize) -> String {
-        match self.ask(
-            at,
-            Command::Invite {
-                expires_s: 86_400,
-                uses: 3,
-                as_ref: false,
-            },
-        ) {
-            Ok(Answer::Invite { link, .. }) => link,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub fn add(&mut self, at: usize, link: &str) -> u32 {
-        match self.ask(
-            at,
-            Command::Add {
-                link: link.into(),
-                reason: "we met at the market".into(),
-            },
-        ) {
-            Ok(Answer::Added { contact }) => contact,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub fn accept_all(&mut self, at: usize) {
-        for request in query::requests(&self.nodes[at].view, 1).unwrap() {
-            self.ask(
-                at,
-                Command::Accept {
-                    request: request.request,
-                },
-            )
-            .unwrap();
-        }
-    }
-
-    /// Makes the first two nodes contacts.
-    pub fn befriend(&mut self) {
-        let link = self.invite(0);
-        self.add(1, &link);
-        self.pass(15_000);
-        self.accept_all(0);
-        self.pass(15_000);
-    }
-
-    /// The one thread with another that a node has.
-    pub fn thread(&self, at: usize) -> u32 {
-        let threads = query::threads(&self.nodes[at].view, 1).unwrap();
-        assert!(
-            !threads.is_empty(),
-            "node {at} has no thread, input {:?}",
-            self.told
-        );
-        threads[0].thread
-    }
-
-    pub fn say(&mut self, at: usize, text: &str) {
-        let thread = self.thread(at);
-        self.try_say(at, thread, &[text]).unwrap();
-    }
-
-    /// Sends a text; nobody hears anything of it yet.
-    pub fn say_unheard(&mut self, at: usize, text: &str) {
-        let messages = vec![NewMessage {
-            body: comptoir_protocol::body::Body::text(text),
-        }];
-        let command = Command::Send {
-            thread: self.thread(at),
-            lane: comptoir_protocol::id::Lane::Service,
-            messages,
-        };
-        let id = CommandId(self.nodes[at].next_command);
-        self.nodes[at].next_command += 1;
-        let (persona, idempotency) = (1, None);
-        self.input(
-            at,
-            Input::Command {
-                id,
-                persona,
-                command,
-                idempotency,
-            },
-        );
-        self.nodes[at].answers.pop().unwrap().unwrap();
-    }
-
-    /// A node takes what came first; what it sends waits.
-    pub fn hear_one(&mut self, at: usize) {
-        let input = self.nodes[at].inbox.pop_front().unwrap();
-        self.input(at, input);
-    }
-
-    /// A node takes all that came; what it sends waits.
-    pub fn hear_all(&mut self, at: usize) {
-        for input in std::mem::take(&mut self.nodes[at].inbox) {
-            self.input(at, input);
-        }
-    }
-
-    /// What came to a node first is lost.
-    pub fn lose_one(&mut self, at: usize) {
-        self.nodes[at].inbox.pop_front().unwrap();
-    }
-
-    pub fn try_say(&mut self, at: usize, thread: u32, texts: &[&str]) -> Result<Answer, Refusal> {
-        let messages = texts
-            .iter()
-            .map(|text| NewMessage {
-                body: comptoir_protocol::body::Body::text(*text),
-            })
-            .collect();
-        self.ask(
-            at,
-            Command::Send {
-                thread,
-                lane: comptoir_protocol::id::Lane::Service,
-                messages,
-            },
-        )
-    }
-
-    pub fn history(&self, at: usize) -> Vec<query::HistoryItem> {
-        query::history(
-            &self.nodes[at].view,
-            self.thread(at),
-            query::From::Start,
-            1_000_000,
-        )
-        .unwrap()
-        .unwrap()
-        .items
-    }
-
-    pub fn texts(&self, at: usize) -> Vec<String> {
-        self.messages(at)
-            .into_iter()
-            .map(|message| match message.content {
-                query::ContentView::Text(text) => text,
-                other => format!("{other:?}"),
-            })
-            .collect()
-    }
-
-    pub fn messages(&self, at: usize) -> Vec<query::MessageView> {
-        self.history(at)
-            .into_iter()
-            .filter_map(|item| match item {
-                query::HistoryItem::Message(message) => Some(message),
-                query::HistoryItem::Gap { .. } => None,
-            })
-            .collect()
-    }
-
-    pub fn outbox(&self, at: usize) -> u64 {
-        query::threads(&self.nodes[at].view, 1)
-            .unwrap()
-            .iter()
-            .map(|thread| thread.waiting)
-            .sum()
-    }
-
-    pub fn saw(&self, at: usize, wanted: impl Fn(&Event) -> bool) -> bool {
-        self.nodes[at].events.iter().any(|(_, event)| wanted(event))
     }
 }
