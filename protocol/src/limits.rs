@@ -142,7 +142,11 @@ pub const RELAY_ACK_SEQUENCES_MAX: usize = 1024;
 /// Bytes that one FETCH or BLOB-GET may answer with, and one BLOB-PUT may carry: a frame less its room.
 pub const CHUNK_BYTES_MAX: usize = FRAME_BYTES_MAX - FRAME_ROOM_BYTES;
 
-/// Key packages in one KEY-PACKAGES-PUT, each at most [`HELLO_KEY_PACKAGE_BYTES_MAX`].
+/// A key package as it lies in a relay's pool: sealed like a deposit, with 20 bytes inside that tell it from one.
+pub const POOLED_PACKAGE_BYTES_MAX: usize =
+    HELLO_KEY_PACKAGE_BYTES_MAX + 20 + DEPOSIT_OVERHEAD_BYTES;
+
+/// Key packages in one KEY-PACKAGES-PUT, each at most [`POOLED_PACKAGE_BYTES_MAX`].
 pub const KEY_PACKAGES_MAX: usize = 24;
 
 /// Capabilities told in one message.
@@ -166,5 +170,5 @@ const _: () = assert!(HELLO_BYTES_MAX <= DEPOSIT_CLASSES_BYTES[1]);
 const _: () = assert!(MESSAGE_BYTES_MAX >= TEXT_BYTES_MAX + FALLBACK_BYTES_MAX + 2 * KIB);
 const _: () = assert!(MESSAGE_BYTES_MAX <= ENVELOPE_BYTES_MAX);
 const _: () = assert!(REF_LINK_BYTES_MAX < LINK_BYTES_MAX);
-const _: () = assert!(KEY_PACKAGES_MAX * HELLO_KEY_PACKAGE_BYTES_MAX <= CHUNK_BYTES_MAX);
+const _: () = assert!(KEY_PACKAGES_MAX * POOLED_PACKAGE_BYTES_MAX <= CHUNK_BYTES_MAX);
 const _: () = assert!(READERS_MAX >= DEVICES_MAX);

@@ -14,6 +14,7 @@
 use chacha20poly1305::aead::Aead as _;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use comptoir_protocol::id::{Mid, RelayKey};
+use comptoir_protocol::limits::{HELLO_KEY_PACKAGE_BYTES_MAX, POOLED_PACKAGE_BYTES_MAX};
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -25,6 +26,11 @@ const NONCE_BYTES: usize = 24;
 
 /// What a sealed key package opens to begins with this.
 const POOLED: &[u8] = b"comptoir/key-package";
+
+// The longest package fits a relay's pool once it is sealed.
+const _: () = assert!(
+    HELLO_KEY_PACKAGE_BYTES_MAX + POOLED.len() + DEPOSIT_SEAL_BYTES == POOLED_PACKAGE_BYTES_MAX
+);
 
 /// A deposit was not opened. Not retryable: whoever wrote it does not hold the box key, or the relay changed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -81,10 +81,6 @@ signing_key!(
     /// Owns boxes at a relay: makes, moves and deletes them, and grants and revokes.
     BoxOwnerKey
 );
-signing_key!(
-    /// Reads boxes at a relay.
-    BoxReaderKey
-);
 
 impl DeviceKey {
     /// The device's id, which is its key.

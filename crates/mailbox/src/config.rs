@@ -55,6 +55,10 @@ pub const TOKENS_MAX: u32 = 1_000;
 /// Key packages waiting in one box: a month of four new threads a day. Full: the new ones are refused.
 pub const PACKAGES_MAX: u32 = 120;
 
+/// A key package lies at most 83 days. Its maker lets it be good for 90, which no relay can read: what is handed out has
+/// a week left, and a maker that fills its pool every 30 days is never without.
+pub const PACKAGE_KEPT_MS: u64 = 83 * DAY_MS;
+
 /// Key packages one capability may take in 24 hours: a contact needs one a thread, more only empties the pool.
 pub const PACKAGES_TAKEN_A_DAY_MAX: u32 = 16;
 

@@ -34,7 +34,7 @@ use crate::config::DiskLevel;
 use crate::{Config, MailboxError};
 
 pub use self::call::News;
-pub use self::incoming::{Incoming, cost};
+pub use self::incoming::Incoming;
 pub(crate) use self::incoming::{malformed, may_lead_somewhere};
 pub use self::tickets::{TicketTerms, issue_ticket};
 pub use self::view::{Changes, Row, View};

@@ -210,7 +210,7 @@ fn a_frame_holds_the_largest_of_everything() {
         },
         RelayRequest::KeyPackagesPut {
             rid: Rid([255; 32]),
-            packages: vec![vec![255; HELLO_KEY_PACKAGE_BYTES_MAX]; KEY_PACKAGES_MAX],
+            packages: vec![vec![255; POOLED_PACKAGE_BYTES_MAX]; KEY_PACKAGES_MAX],
         },
     ];
     for request in &largest {

@@ -53,8 +53,8 @@ pub(crate) fn dispatch(
         }));
     }
     if let RelayRequest::Subscribe { rids } = request {
-        fetch::subscribe(call, rids)?;
-        return Ok(Outcome::Subscribed(rids.clone(), RelayAnswer::Ok));
+        let read = fetch::subscribe(call, rids)?;
+        return Ok(Outcome::Subscribed(read, RelayAnswer::Ok));
     }
     answer(call, request, rng).map(Outcome::Answer)
 }

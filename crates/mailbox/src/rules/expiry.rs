@@ -16,6 +16,7 @@ use super::creation;
 use super::fetch::is_gone;
 use super::front_door::Spent;
 use super::items::{Item, Trace};
+use super::key_packages::Package;
 use super::keys::{self, BoxNumber, Part};
 use super::readers::{Reader, is_done};
 use super::record::Record;
@@ -196,7 +197,18 @@ fn visit(
                 _ => drop_blob(call, found, &blob)?,
             }
         }
-        Some(Part::Head | Part::Reader | Part::Package | Part::Body) => {}
+        Some(Part::Pooled) => {
+            let ends_ms = Package::from_row(&row)?.expires_ms;
+            keep_until(call, found, key, ends_ms, |head| {
+                head.packages = head.packages.saturating_sub(1);
+            });
+        }
+        // Of before packages had an end: nobody can tell whether it is over.
+        Some(Part::Package) => {
+            call.draft.delete(key);
+            found.head.packages = found.head.packages.saturating_sub(1);
+        }
+        Some(Part::Head | Part::Reader | Part::Body) => {}
         None => return Err(MailboxError::Corrupt { record: "key" }.into()),
     }
     Ok(())

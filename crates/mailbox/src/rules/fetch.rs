@@ -172,12 +172,26 @@ fn close_gaps(call: &Call<'_>, number: BoxNumber, known: &mut Runs) -> Result<()
     Ok(())
 }
 
-/// Checks that the signer reads all of these boxes, and notes that it was here.
-pub(crate) fn subscribe(call: &mut Call<'_>, rids: &[Rid]) -> Result<(), Stop> {
+/// Those of these boxes that the signer reads, each noted as seen. Refused when there is none: one box that is gone must
+/// not keep the news of all others of its page from its reader, who finds out about it when it fetches.
+pub(crate) fn subscribe(call: &mut Call<'_>, rids: &[Rid]) -> Result<Vec<Rid>, Stop> {
+    let mut read = Vec::with_capacity(rids.len());
     for rid in rids {
-        let mut found = call.box_of_readers(rid)?;
-        let (key, mut reader) = call.reader_of(&found)?;
-        call.touch(&mut found, &key, &mut reader);
+        match look_in(call, rid) {
+            Ok(()) => read.push(*rid),
+            Err(Stop::Refused(_)) => {}
+            Err(stop) => return Err(stop),
+        }
     }
+    if read.is_empty() {
+        return Err(Refusal::Denied.into());
+    }
+    Ok(read)
+}
+
+fn look_in(call: &mut Call<'_>, rid: &Rid) -> Result<(), Stop> {
+    let mut found = call.box_of_readers(rid)?;
+    let (key, mut reader) = call.reader_of(&found)?;
+    call.touch(&mut found, &key, &mut reader);
     Ok(())
 }

@@ -27,8 +27,8 @@ pub struct Incoming {
 impl Incoming {
     /// Reads a request and checks its signature against the stream's challenge, or says what to answer instead.
     ///
-    /// Costs an Ed25519 check, so take the stream's tokens for [`cost`] first, and ask the backend's `preview` whether
-    /// the request can lead to anything. May run on any thread.
+    /// Costs an Ed25519 check, so ask the backend's `preview` first whether the request can lead to anything. May run on
+    /// any thread.
     pub fn open(
         request: &SignedRequest,
         relay: &RelayKey,
@@ -134,36 +134,5 @@ fn writer_of(request: &RelayRequest) -> Option<(&Sid, &CapabilityId)> {
             ..
         } => Some((sid, capability)),
         _ => None,
-    }
-}
-
-/// What a request costs the relay, in units of one small read: for the caller's token bucket, before any signature work.
-#[must_use]
-pub fn cost(request: &RelayRequest) -> u32 {
-    match request {
-        RelayRequest::Info | RelayRequest::Puzzle { .. } => 1,
-        RelayRequest::BlobGet { .. } => 2,
-        // A signature check, and a page read.
-        RelayRequest::Fetch { .. } | RelayRequest::List { .. } | RelayRequest::Subscribe { .. } => {
-            4
-        }
-        // A signature check and a commit.
-        RelayRequest::Put { .. }
-        | RelayRequest::Ack { .. }
-        | RelayRequest::Boot { .. }
-        | RelayRequest::BlobPut { .. }
-        | RelayRequest::BlobDrop { .. }
-        | RelayRequest::KeyPackagesPut { .. }
-        | RelayRequest::KeyPackageTake { .. }
-        | RelayRequest::Grant { .. }
-        | RelayRequest::Revoke { .. }
-        | RelayRequest::ReaderAdd { .. }
-        | RelayRequest::ReaderRemove { .. }
-        | RelayRequest::Move { .. }
-        | RelayRequest::Delete { .. } => 5,
-        // Two signature checks, and something that lasts.
-        RelayRequest::Create { .. }
-        | RelayRequest::PutOpen { .. }
-        | RelayRequest::GuestTicket { .. } => 20,
     }
 }

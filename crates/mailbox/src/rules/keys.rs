@@ -14,8 +14,9 @@
 //! 10 box 00                   the box                      10 box 01 key        a reader and its cursor
 //! 10 box 02 capability        terms and usage              10 box 03 mid        hash of a deposit, until it expires
 //! 10 box 04 sequence          an item                      10 box 05 token      uses of an invite token
-//! 10 box 06 number            a key package                10 box 07 capability items of a purge in progress
+//! 10 box 06 number            a package without an end     10 box 07 capability items of a purge in progress
 //! 10 box 08 blob id           a blob paid for by the box   10 box 09 sequence   the body of a large item
+//! 10 box 0a number            a key package and its end
 //! ```
 
 use comptoir_protocol::id::{BlobId, CapabilityId, Mid, PublicKey, Rid, Sid};
@@ -48,6 +49,7 @@ pub(crate) enum Part {
     Purge = 7,
     Blob = 8,
     Body = 9,
+    Pooled = 10,
 }
 
 fn join(space: u8, parts: &[&[u8]]) -> Vec<u8> {
@@ -159,7 +161,7 @@ pub(crate) fn body(number: BoxNumber, sequence: u64) -> Vec<u8> {
 }
 
 pub(crate) fn package(number: BoxNumber, place: u64) -> Vec<u8> {
-    part(number, Part::Package, &place.to_be_bytes())
+    part(number, Part::Pooled, &place.to_be_bytes())
 }
 
 pub(crate) fn purge(number: BoxNumber, id: &CapabilityId) -> Vec<u8> {
@@ -172,7 +174,7 @@ pub(crate) fn box_blob(number: BoxNumber, blob: &BlobId) -> Vec<u8> {
 
 /// What kind of row of a box a key names.
 pub(crate) fn part_in(key: &[u8]) -> Option<Part> {
-    const PARTS: [Part; 10] = [
+    const PARTS: [Part; 11] = [
         Part::Head,
         Part::Reader,
         Part::Capability,
@@ -183,6 +185,7 @@ pub(crate) fn part_in(key: &[u8]) -> Option<Part> {
         Part::Purge,
         Part::Blob,
         Part::Body,
+        Part::Pooled,
     ];
     PARTS.get(usize::from(*key.get(9)?)).copied()
 }

@@ -8,7 +8,7 @@ use comptoir_protocol::signed::public_key;
 use rand_core::Rng;
 
 use super::world::{World, generous, is_stored, mid, relay_key};
-use crate::{Incoming, cost};
+use crate::Incoming;
 
 fn us() -> RelayKey {
     RelayKey(public_key(&relay_key()).0)
@@ -239,19 +239,4 @@ fn a_request_of_a_newer_version_is_told_apart_from_a_broken_one() {
             ..
         }
     ));
-}
-
-#[test]
-fn every_request_has_a_price_and_strangers_pay_most() {
-    let mut world = World::open();
-    for request in every_request(&mut world) {
-        let price = cost(&request);
-        assert!(price > 0);
-        if matches!(
-            request,
-            RelayRequest::Create { .. } | RelayRequest::PutOpen { .. }
-        ) {
-            assert_eq!(price, 20);
-        }
-    }
 }

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use comptoir_protocol::frame::{RelayAnswer, RelayRequest};
+use comptoir_protocol::limits::POOLED_PACKAGE_BYTES_MAX;
 
 use super::world::{Cap, DAY, Own, World, generous};
-use crate::{PACKAGES_MAX, PACKAGES_TAKEN_A_DAY_MAX};
+use crate::{PACKAGE_KEPT_MS, PACKAGES_MAX, PACKAGES_TAKEN_A_DAY_MAX};
 
 fn stock(world: &mut World, own: &Own, packages: Vec<Vec<u8>>) -> RelayAnswer {
     world.ask(
@@ -74,7 +75,11 @@ fn key_packages_are_for_a_live_capability_and_one_of_them_cannot_empty_the_pool(
     let own = world.thread_box();
     let cap = world.grant(&own, generous());
     for _ in 0..PACKAGES_MAX / 24 {
-        stock(&mut world, &own, vec![vec![1; 2_048]; 24]);
+        stock(
+            &mut world,
+            &own,
+            vec![vec![1; POOLED_PACKAGE_BYTES_MAX]; 24],
+        );
     }
     assert_eq!(stock(&mut world, &own, vec![vec![1]]), RelayAnswer::Full);
     for _ in 0..PACKAGES_TAKEN_A_DAY_MAX {
@@ -106,12 +111,56 @@ fn key_packages_are_for_a_live_capability_and_one_of_them_cannot_empty_the_pool(
     assert_eq!(take(&mut world, &cap), RelayAnswer::Denied);
 }
 
+///
+#[test]
+fn a_package_that_ended_is_handed_to_nobody_and_leaves_its_place() {
+    for swept in [false, true] {
+        let mut world = World::open();
+        let own = world.thread_box();
+        let cap = world.grant(&own, generous());
+        let pool = |left| RelayAnswer::KeyPackage {
+            package: None,
+            left,
+        };
+        assert_eq!(stock(&mut world, &own, vec![vec![1; 9]; 24]), pool(24));
+        world.later(PACKAGE_KEPT_MS / 2);
+        assert_eq!(stock(&mut world, &own, vec![vec![2; 9]]), pool(25));
+        world.later(PACKAGE_KEPT_MS - PACKAGE_KEPT_MS / 2);
+        if swept {
+            let rows = world.rows();
+            world.sweep();
+            assert_eq!(
+                world.rows(),
+                rows - 24,
+                "the ended ones are gone by themselves"
+            );
+        }
+        assert_eq!(
+            take(&mut world, &cap),
+            RelayAnswer::KeyPackage {
+                package: Some(vec![2; 9]),
+                left: 0
+            }
+        );
+        assert_eq!(take(&mut world, &cap), pool(0));
+        // A pool full of what has ended takes new ones.
+        for _ in 0..PACKAGES_MAX / 24 {
+            stock(&mut world, &own, vec![vec![3; 9]; 24]);
+        }
+        world.later(PACKAGE_KEPT_MS);
+        assert_eq!(stock(&mut world, &own, vec![vec![4; 9]]), pool(1));
+    }
+}
+
 #[test]
 fn packages_of_no_size_or_too_large_a_size_are_refused_together() {
     let mut world = World::open();
     let own = world.thread_box();
     let rows = world.rows();
-    for packages in [vec![vec![1; 9], vec![]], vec![vec![1; 9], vec![1; 2_049]]] {
+    for packages in [
+        vec![vec![1; 9], vec![]],
+        vec![vec![1; 9], vec![1; POOLED_PACKAGE_BYTES_MAX + 1]],
+    ] {
         assert!(matches!(
             stock(&mut world, &own, packages),
             RelayAnswer::Error { .. }

@@ -78,24 +78,22 @@ fn a_wait_is_at_most_50_s_and_ends_with_an_empty_answer() {
     );
 }
 
+///
 #[test]
-fn a_subscription_names_boxes_that_its_signer_reads_all_or_none() {
+fn a_box_that_is_gone_or_anothers_keeps_no_news_of_the_others_back() {
     let mut world = World::open();
-    let (own, other) = (world.thread_box(), world.thread_box());
-    let both = RelayRequest::Subscribe {
-        rids: vec![own.rid, other.rid],
-    };
-    assert_eq!(world.ask(&own.reader, &both), RelayAnswer::Denied);
-    let frame = world.signed(
-        &own.reader,
-        &RelayRequest::Subscribe {
-            rids: vec![own.rid],
-        },
-    );
+    let (own, other, gone) = (world.thread_box(), world.thread_box(), world.thread_box());
+    let delete = RelayRequest::Delete { rid: gone.rid };
+    assert_eq!(world.ask(&gone.owner, &delete), RelayAnswer::Ok);
+    let rids = vec![gone.rid, own.rid, other.rid];
+    let frame = world.signed(&own.reader, &RelayRequest::Subscribe { rids });
     assert_eq!(
         world.send(&frame).unwrap().outcome,
         Outcome::Subscribed(vec![own.rid], RelayAnswer::Ok)
     );
+    let rids = vec![gone.rid, other.rid];
+    let none = RelayRequest::Subscribe { rids };
+    assert_eq!(world.ask(&own.reader, &none), RelayAnswer::Denied);
 }
 
 #[test]

@@ -201,7 +201,10 @@ fn a_thread_can_be_sent_to_another_thread() {
 /// An account that rotated as often as it can has the longest credential: its package still fits a hello.
 #[test]
 fn the_longest_key_package_fits_a_hello() {
-    use comptoir_protocol::limits::{HELLO_KEY_PACKAGE_BYTES_MAX, ROTATIONS_MAX};
+    use comptoir_protocol::id::RelayKey;
+    use comptoir_protocol::limits::{
+        HELLO_KEY_PACKAGE_BYTES_MAX, POOLED_PACKAGE_BYTES_MAX, ROTATIONS_MAX,
+    };
     let mut person = Person::new(12);
     let phrase = Phrase::generate(&mut person.rng);
     person.account = account::create(&phrase, NOW_MS, &mut person.rng);
@@ -234,4 +237,11 @@ fn the_longest_key_package_fits_a_hello() {
         longest.len()
     );
     verify_key_package(&longest, NOW_MS).unwrap();
+    // In a relay's pool it lies sealed.
+    let pooled = crate::deposit::seal_package(&[1; 32], &RelayKey([2; 32]), &longest);
+    assert!(
+        pooled.len() <= POOLED_PACKAGE_BYTES_MAX,
+        "{} bytes",
+        pooled.len()
+    );
 }
