@@ -59,6 +59,8 @@ impl RelayCalls {
         };
         // No link yet, or one that ended because nobody had called for a while.
         if let Some(order) = undelivered {
+            // Relays come and go with the contacts that name them: what ended must not stay.
+            links.retain(|_, link| !link.is_closed());
             links.insert(relay, self.open(relay, order));
         }
     }
