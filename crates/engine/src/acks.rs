@@ -3,13 +3,14 @@
 
 use comptoir_crypto::deposit;
 use comptoir_protocol::acknowledgement::{AckEntry, AckVector};
+use comptoir_protocol::capability::Capability;
 use comptoir_protocol::deposit::{Parcel, ParcelContent};
 use comptoir_protocol::frame::{PeerFrame, RelayAnswer, RelayRequest};
 use comptoir_protocol::id::Lane;
 use comptoir_protocol::runs::Inserted;
 use comptoir_protocol::signed::Signed;
 
-use crate::memory::Call;
+use crate::memory::{Call, Source};
 use crate::outbox::DEPOSIT_EXPIRES_S;
 use crate::seam::error::EngineError;
 use crate::seam::event::{Event, MessageState};
@@ -54,7 +55,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Sends the vector of a thread on the way that is open. The thread is to be given back.
+    /// Sends the vector of a thread on the stream that is open, or through every relay: one that drops it silently would
+    /// else make the other side say "not delivered" of what is here. The thread is to be given back.
     pub(crate) fn acknowledge(&mut self, loaded: &mut Loaded) -> Result<(), EngineError> {
         let Some(number) = loaded.thread.contact else {
             return Ok(());
@@ -66,11 +68,9 @@ impl Turn<'_> {
         let thread = loaded.number;
         let peer = self.connected_peer(number, &contact);
         let now_ms = self.now.wall_ms;
-        let route = contact
-            .routes(Lane::Service, now_ms)
-            .find(|route| self.relay_has_room(route.relay.key))
-            .cloned();
-        if peer.is_none() && route.is_none() {
+        let mut routes: Vec<Capability> = contact.routes(Lane::Service, now_ms).cloned().collect();
+        routes.retain(|route| self.relay_has_room(route.relay.key));
+        if peer.is_none() && routes.is_empty() {
             self.memory.timers.set(
                 Timer::Acknowledge { thread },
                 self.now.mono_ms + ACK_RETRY_MS,
@@ -81,7 +81,7 @@ impl Turn<'_> {
         let device = loaded.thread.authors[0].device;
         if let Some(peer) = peer {
             self.send(peer, &PeerFrame::Acknowledge(vector));
-        } else if let Some(route) = route {
+        } else {
             let content = ParcelContent::Acknowledgement(vector);
             let parcel = Parcel {
                 lane: Lane::Service,
@@ -92,21 +92,9 @@ impl Turn<'_> {
             let padded = parcel
                 .to_padded()
                 .map_err(|error| EngineError::Crypto(error.to_string()))?;
-            let (mid, blob) = deposit::seal(route.k_box.expose(), &route.relay.key, &padded);
-            let (sid, capability) = (route.sid, route.capability);
-            let request = RelayRequest::Put {
-                sid,
-                capability,
-                mid,
-                expires_s: DEPOSIT_EXPIRES_S,
-                blob,
-            };
-            self.call(
-                &route.relay,
-                request,
-                Some(route.writer.clone()),
-                Call::PutAck { thread },
-            );
+            for route in &routes {
+                self.put_ack_at_relay(thread, route, &padded);
+            }
         }
         self.memory.timers.clear(Timer::Acknowledge { thread });
         self.memory.acked_ms.insert(thread, self.now.mono_ms);
@@ -117,7 +105,21 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// A relay answered the deposit of an acknowledgement.
+    fn put_ack_at_relay(&mut self, thread: u32, route: &Capability, padded: &[u8]) {
+        let (mid, blob) = deposit::seal(route.k_box.expose(), &route.relay.key, padded);
+        let request = RelayRequest::Put {
+            sid: route.sid,
+            capability: route.capability,
+            mid,
+            expires_s: DEPOSIT_EXPIRES_S,
+            blob,
+        };
+        let (signer, call) = (Some(route.writer.clone()), Call::PutAck { thread });
+        self.call(&route.relay, request, signer, call);
+    }
+
+    /// A relay answered the deposit of an acknowledgement. Denied, it is not tried again: the box is gone or closed to
+    /// us, and who misses the word sends again what it is about, which is answered anew.
     pub(crate) fn on_ack_put_answer(
         &mut self,
         thread: u32,
@@ -125,7 +127,7 @@ impl Turn<'_> {
     ) -> Result<(), EngineError> {
         if matches!(
             answer,
-            Ok(RelayAnswer::Stored { .. } | RelayAnswer::Duplicate)
+            Ok(RelayAnswer::Stored { .. } | RelayAnswer::Duplicate | RelayAnswer::Denied)
         ) {
             return Ok(());
         }
@@ -133,7 +135,8 @@ impl Turn<'_> {
         loaded.thread.ack_owed = true;
         loaded.dirty = true;
         self.put_thread(loaded);
-        self.memory.timers.set(
+        // A stream that opened meanwhile is to take it sooner.
+        self.memory.timers.set_if_unset(
             Timer::Acknowledge { thread },
             self.now.mono_ms + ACK_RETRY_MS,
         );
@@ -166,7 +169,11 @@ impl Turn<'_> {
     }
 
     /// The other side says what it has.
-    pub(crate) fn on_ack_vector(&mut self, vector: Signed<AckVector>) -> Result<(), EngineError> {
+    pub(crate) fn on_ack_vector(
+        &mut self,
+        vector: Signed<AckVector>,
+        source: Source,
+    ) -> Result<(), EngineError> {
         let Ok(vector) = vector.verify() else {
             self.memory.counters.acks_refused += 1;
             return Ok(());
@@ -179,7 +186,8 @@ impl Turn<'_> {
         let known_leaf = loaded.thread.authors[1..]
             .iter()
             .any(|author| author.leaf == Some(vector.signer()));
-        if !known_leaf || vector.incarnation != loaded.thread.incarnation {
+        let fits = known_leaf && vector.incarnation == loaded.thread.incarnation;
+        if !fits || !Self::is_way_to(&loaded.thread, source) {
             self.memory.counters.acks_refused += 1;
             self.put_thread(loaded);
             return Ok(());

@@ -110,19 +110,21 @@ impl Turn<'_> {
             ids: None,
             grant: None,
             stocked_ms: None,
+            left_until_ms: None,
         };
         self.put(Key::of(key::BOX).u32(number), &own_box);
         Ok(number)
     }
 
-    /// Boxes at a relay that a call is owed for.
+    /// Boxes at a relay that a call is owed for now.
     pub(crate) fn unfinished_boxes(&self, relay: u32) -> Result<Vec<u32>, EngineError> {
-        Ok(self
-            .boxes_at(relay)?
-            .into_iter()
-            .filter(|(_, own_box)| own_box.stage != BoxStage::Ready)
-            .map(|(number, _)| number)
-            .collect())
+        let now = self.now.wall_ms;
+        let mut boxes = self.boxes_at(relay)?;
+        boxes.retain(|(_, own_box)| {
+            let is_left = own_box.left_until_ms.is_some_and(|until| until > now);
+            own_box.stage != BoxStage::Ready && !is_left
+        });
+        Ok(boxes.into_iter().map(|(number, _)| number).collect())
     }
 
     pub(crate) fn boxes_at(&self, relay: u32) -> Result<Vec<(u32, OwnBox)>, EngineError> {
@@ -299,7 +301,11 @@ impl Turn<'_> {
         self.retry_box(number)
     }
 
-    pub(crate) fn on_box_ready(&mut self, number: u32, own_box: &OwnBox) -> Result<(), EngineError> {
+    pub(crate) fn on_box_ready(
+        &mut self,
+        number: u32,
+        own_box: &OwnBox,
+    ) -> Result<(), EngineError> {
         let Some(ids) = own_box.ids else {
             return Ok(());
         };
@@ -360,6 +366,7 @@ impl Turn<'_> {
     pub(crate) fn leave_boxes(&mut self, relay: u32) -> Result<(), EngineError> {
         for (number, mut own_box) in self.boxes_at(relay)? {
             own_box.stage = BoxStage::Deleting;
+            own_box.left_until_ms = Some(self.now.wall_ms.saturating_add(DAY_MS));
             self.put(Key::of(key::BOX).u32(number), &own_box);
             if own_box.ids.is_none() && !self.is_asked_for(number) {
                 // Nobody ever wrote there.

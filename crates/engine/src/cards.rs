@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The card of a contact: which of two counts, and what a new one takes away from the old one's good name.
 
-use comptoir_protocol::identity::{CardBundle, VerifiedCard};
+use comptoir_protocol::identity::{CardBundle, DeviceList, VerifiedCard};
+use comptoir_protocol::signed::Verified;
 
 use crate::personas::MAIN;
 use crate::rows::contact::Contact;
@@ -61,7 +62,8 @@ pub(crate) fn take_card(
         .and_then(|card| card.verify_ignoring_expiry().ok());
     if let Some(known) = known {
         let same_rotation = known.keys.rotation_number() == verified.keys.rotation_number();
-        if goes_back(&known, verified, same_rotation) {
+        let known_list = newest_list(contact, &known);
+        if goes_back(&known, known_list.as_ref(), verified, same_rotation) {
             return false;
         }
         let other_digits = known.keys.root() != verified.keys.root()
@@ -69,19 +71,18 @@ pub(crate) fn take_card(
         if other_digits {
             contact.verified_ms = 0;
         }
-        // Without a list of its own the card is measured by the known one, and the next card by it again.
-        if bundle.list.is_none() && same_rotation {
-            let fits = verified.card.list.is_none_or(|hash| {
-                known
-                    .list
-                    .as_ref()
-                    .is_some_and(|known| known.hash() == hash)
-            });
-            bundle.list = contact
-                .card
-                .as_ref()
-                .and_then(|card| card.list.clone())
-                .filter(|_| fits);
+        // Without a list of its own the card is measured by the known one, and the next card by it again: as the card's
+        // own where that may be, else beside it.
+        let kept = known_list.filter(|_| bundle.list.is_none() && same_rotation);
+        contact.list = None;
+        if let Some(list) = kept {
+            let fits = verified.card.list.is_none_or(|named| named == list.hash());
+            let place = if fits {
+                &mut bundle.list
+            } else {
+                &mut contact.list
+            };
+            *place = Some(list.as_signed().clone());
         }
     }
     contact.card_number = verified.card.number;
@@ -89,14 +90,25 @@ pub(crate) fn take_card(
     true
 }
 
-fn goes_back(known: &VerifiedCard, new: &VerifiedCard, same_rotation: bool) -> bool {
+/// The newest device list known of a contact: its card's, or the one kept beside a card that came without.
+fn newest_list(contact: &Contact, known: &VerifiedCard) -> Option<Verified<DeviceList>> {
+    let beside = || known.keys.verify_list(contact.list.clone()?).ok();
+    known.list.clone().or_else(beside)
+}
+
+fn goes_back(
+    known: &VerifiedCard,
+    known_list: Option<&Verified<DeviceList>>,
+    new: &VerifiedCard,
+    same_rotation: bool,
+) -> bool {
     if new.card.number < known.card.number
         || new.keys.rotation_number() < known.keys.rotation_number()
     {
         return true;
     }
     // A rotation replaces the key that signs lists, and with it what the stolen one signed.
-    let Some(known_list) = known.list.as_ref().filter(|_| same_rotation) else {
+    let Some(known_list) = known_list.filter(|_| same_rotation) else {
         return false;
     };
     match &new.list {

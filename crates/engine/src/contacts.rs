@@ -82,6 +82,7 @@ impl Turn<'_> {
             told_ids: Vec::new(),
             told_card: 0,
             promotions: None,
+            list: None,
         };
         Ok((number, contact))
     }

@@ -46,7 +46,7 @@ impl Turn<'_> {
             }
             return Ok(());
         }
-        self.start_dial(number, &contact);
+        self.start_dial(number, &contact)?;
         self.say_hello_by_relay(number)
     }
 
@@ -145,12 +145,12 @@ impl Turn<'_> {
         let Ok(RelayAnswer::PuzzleSet(puzzle)) = answer else {
             return self.on_hello_answer(relay, number, answer);
         };
-        if self.asking(number)?.is_none() {
+        let Some(asking) = self.asking(number)? else {
             return Ok(());
-        }
+        };
         if puzzle.bits > PUZZLE_WORK_BITS_MAX {
             let why = "the front door asks for more work than a hello is worth";
-            return self.fail_asking(number, why);
+            return self.on_closed_door(number, &asking, why);
         }
         let place = (number, relay);
         self.memory.puzzles.insert(place, (puzzle.clone(), 0));
@@ -211,16 +211,24 @@ impl Turn<'_> {
                 }
                 Ok(())
             }
-            Ok(RelayAnswer::Denied) => {
-                let contact = self.contact(number)?;
-                let other_ways =
-                    !asking.stored.is_empty() || !contact.endpoints.is_empty() || asking.tries < 2;
-                if other_ways {
-                    return Ok(());
-                }
-                self.fail_asking(number, "the front door refused the hello: the invite is used up, expired or revoked; ask for a new one")
-            }
+            Ok(RelayAnswer::Denied) => self.on_closed_door(number, &asking, "the front door refused the hello: the invite is used up, expired or revoked; ask for a new one"),
             _ => Ok(()),
         }
+    }
+
+    /// One door lets the hello in under no circumstances. That ends it only when there is no other way.
+    fn on_closed_door(
+        &mut self,
+        number: u32,
+        asking: &Asking,
+        why: &str,
+    ) -> Result<(), EngineError> {
+        let contact = self.contact(number)?;
+        let other_ways =
+            !asking.stored.is_empty() || !contact.endpoints.is_empty() || asking.tries < 2;
+        if other_ways {
+            return Ok(());
+        }
+        self.fail_asking(number, why)
     }
 }

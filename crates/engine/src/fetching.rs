@@ -185,14 +185,15 @@ impl Turn<'_> {
                 self.memory
                     .boxes
                     .change(&rid, |link| link.after = link.after.max(newest));
-                let full = !items.is_empty();
+                // A relay that says "more" and gives nothing new is not asked again at once, or it would never end.
+                let goes_on = more && newest > link.after;
                 let Some(own_box) = self.box_row(link.own_box)? else {
                     return Ok(());
                 };
                 for item in items {
                     self.on_item(relay, rid, &own_box, item)?;
                 }
-                if (more && full) || link.again {
+                if goes_on || link.again {
                     self.fetch_soon(relay, rid);
                 }
                 Ok(())
@@ -226,7 +227,7 @@ impl Turn<'_> {
                     contact: 0,
                     lane: Lane::Service,
                 };
-                return self.on_sealed_hello(&item.blob, source);
+                return self.on_sealed_hello(&item.blob, own_box.persona, source);
             }
             Purpose::Boot => return Ok(()),
             Purpose::Contact { contact, lane } => (contact, lane),

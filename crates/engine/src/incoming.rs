@@ -45,7 +45,7 @@ impl Turn<'_> {
         match &parcel.content {
             ParcelContent::Acknowledgement(vector) => {
                 let vector = vector.clone();
-                self.on_ack_vector(vector)?;
+                self.on_ack_vector(vector, source)?;
                 self.confirm(source);
                 Ok(())
             }
@@ -82,7 +82,7 @@ impl Turn<'_> {
             return self.hold_for_welcome(parcel, id, source, bytes);
         };
         let mut loaded = self.take_thread(number)?;
-        if !Self::may_come_to(loaded.thread.persona, source) {
+        if !Self::is_way_to(&loaded.thread, source) {
             self.put_thread(loaded);
             self.memory.counters.threads_unknown += 1;
             self.refuse(source, RefusalReason::UnknownThread);
@@ -96,17 +96,13 @@ impl Turn<'_> {
                 return Ok(());
             }
         };
-        let from_elsewhere =
-            matches!(source, Source::Box { contact, .. } if Some(contact) != loaded.thread.contact);
         let author = loaded
             .thread
             .authors
             .iter()
             .position(|author| author.device == parcel.author)
             .filter(|at| *at > 0);
-        let Some(author) =
-            author.filter(|_| !contact.blocked && !from_elsewhere && parcel.sequence > 0)
-        else {
+        let Some(author) = author.filter(|_| !contact.blocked && parcel.sequence > 0) else {
             // A reflected envelope of our own ends here too: this device is the first author.
             self.memory.counters.envelopes_refused += 1;
             self.put_thread(loaded);

@@ -27,6 +27,8 @@ pub(crate) struct Numbers {
     pub(crate) opened: bool,
     /// How far the sweep over contacts has come.
     pub(crate) sweep_contact: u32,
+    /// When the day began in which hellos without an invite are counted.
+    pub(crate) uninvited_since_ms: u64,
 }
 
 /// A peer, connected or lately so.
@@ -48,8 +50,6 @@ pub(crate) struct Peer {
     pub(crate) dial_failures: u32,
     /// A dial is under way.
     pub(crate) dialing: bool,
-    /// Hellos taken from it in this process.
-    pub(crate) hellos: u32,
 }
 
 /// A frame to a peer without confirmation.
@@ -315,6 +315,8 @@ pub(crate) struct Memory {
     pub(crate) asking: Journaled<u32, ()>,
     /// The boot number each persona confirmed.
     pub(crate) boots: Journaled<u16, u64>,
+    /// Hellos without an invite that each peer brought today.
+    pub(crate) uninvited: Journaled<PeerKey, u32>,
     /// When each thread last sent an acknowledgement.
     pub(crate) acked_ms: Journaled<u32, u64>,
     /// Where the sweep of a space goes on; none: at its start.
@@ -352,6 +354,7 @@ macro_rules! each_map {
         $memory.doors.$method();
         $memory.asking.$method();
         $memory.boots.$method();
+        $memory.uninvited.$method();
         $memory.acked_ms.$method();
         $memory.sweeps.$method();
         $memory.puzzles.$method();

@@ -101,10 +101,11 @@ impl Turn<'_> {
             .range((id, [0; 32], 0)..=(id, [255; 32], u64::MAX))
             .map(|(key, _)| *key)
             .collect();
-        let contact = match loaded.thread.contact {
-            Some(contact) => self.contact(contact)?,
-            None => return Ok(()),
+        let Some(contact) = loaded.thread.contact else {
+            self.put_thread(loaded);
+            return Ok(());
         };
+        let contact = self.contact(contact)?;
         for (id, device, sequence) in keys {
             let Some(held) = self.take_held(id, device, sequence) else {
                 continue;
@@ -115,7 +116,7 @@ impl Turn<'_> {
                 .iter()
                 .position(|author| author.device.0 == device)
                 .filter(|at| *at > 0)
-                .filter(|_| Self::may_come_to(loaded.thread.persona, held.source))
+                .filter(|_| !contact.blocked && Self::is_way_to(&loaded.thread, held.source))
             {
                 Some(author) => {
                     self.take_in(&mut loaded, &contact, author, &held.parcel, held.source)?

@@ -80,7 +80,7 @@ impl Turn<'_> {
                 }
             }
             None => {
-                let dialing = self.start_dial(number, &contact);
+                let dialing = self.start_dial(number, &contact)?;
                 let by_relay = self.memory.deliveries.change(&number, |delivery| {
                     delivery.by_relay |= !dialing;
                     delivery.by_relay

@@ -6,6 +6,8 @@ use comptoir_protocol::frame::{PeerFrame, RefusalReason, Versions};
 use comptoir_protocol::id::PeerKey;
 
 use crate::memory::Source;
+use crate::personas::MAIN;
+use crate::rows::thread::Thread;
 use crate::seam::error::EngineError;
 use crate::timers::Timer;
 use crate::turn::Turn;
@@ -166,12 +168,15 @@ impl Turn<'_> {
                 None => Ok(()),
             },
             PeerFrame::Hello { number, sealed } => match self.expect(peer, number) {
-                Some(source) => self.on_sealed_hello(&sealed.0, source),
+                Some(source) => self.on_sealed_hello(&sealed.0, MAIN, source),
                 None => Ok(()),
             },
             PeerFrame::Committed { up_to } => self.on_committed(peer, up_to),
             PeerFrame::Refused { number, reason } => self.on_refused(peer, number, reason),
-            PeerFrame::Acknowledge(vector) => self.on_ack_vector(vector),
+            PeerFrame::Acknowledge(vector) => {
+                // Not numbered: nobody waits for its confirmation.
+                self.on_ack_vector(vector, Source::Peer { peer, number: 0 })
+            }
             PeerFrame::Ping { nonce } => {
                 self.send(peer, &PeerFrame::Pong { nonce });
                 Ok(())
@@ -184,6 +189,11 @@ impl Turn<'_> {
     /// that no `Committed` speaks for them.
     fn expect(&mut self, peer: PeerKey, number: u64) -> Option<Source> {
         let mut link = self.memory.peers.get(&peer).cloned().unwrap_or_default();
+        if number <= link.last_in {
+            // Repeated, or its process began anew and counts from below on a connection whose end was not seen. What was
+            // said of the numbers above would confirm what has not come.
+            link.last_in = number;
+        }
         let full = link.pending_in.len() >= PENDING_PER_PEER_MAX;
         let next = match link.last_in {
             0 => number,
@@ -250,7 +260,16 @@ impl Turn<'_> {
     /// Whether something may have come this way for a persona. Only the main one shows its socket: an answer there for
     /// another would say that both are one node.
     pub(crate) fn may_come_to(persona: u16, source: Source) -> bool {
-        persona == crate::personas::MAIN || matches!(source, Source::Box { .. })
+        persona == MAIN || matches!(source, Source::Box { .. })
+    }
+
+    /// Whether something for a thread may have come this way: over the socket of its persona, or out of a box of its
+    /// contact. Whoever knows two personas would see by what follows from anything else that they are one node.
+    pub(crate) fn is_way_to(thread: &Thread, source: Source) -> bool {
+        match source {
+            Source::Peer { .. } => Self::may_come_to(thread.persona, source),
+            Source::Box { contact, .. } => thread.contact == Some(contact),
+        }
     }
 
     /// What came is stored with this step: whoever brought it is told so after the commit.

@@ -219,8 +219,12 @@ impl Turn<'_> {
             .map(|(contact, _)| *contact)
             .collect();
         for contact in waiting {
-            self.deposit_anew(contact);
-            self.push_outbox(contact)?;
+            // Those it cannot help are left alone: a relay that comes and goes must not make work for all.
+            let capabilities = self.contact(contact)?.capabilities;
+            if capabilities.iter().any(|route| route.relay.key == relay) {
+                self.memory.next_puts.remove(&(contact, relay));
+                self.push_outbox(contact)?;
+            }
         }
         Ok(())
     }
@@ -273,6 +277,25 @@ impl Turn<'_> {
             self.memory
                 .timers
                 .set_earlier(Timer::Relay { relay: number }, due_ms);
+        }
+        Ok(())
+    }
+
+    /// Forgets relays of contacts that are not connected and that nothing is asked of: a contact that names ever new
+    /// relays must not fill the memory with them. The longest pause after a failure is over before the next sweep.
+    pub(crate) fn forget_relays(&mut self) -> Result<(), EngineError> {
+        let own = self.own_relays()?;
+        let now = self.now.mono_ms;
+        let idle: Vec<RelayKey> = self
+            .memory
+            .relays
+            .iter()
+            .filter(|(_, link)| !link.up && link.calls == 0 && link.quiet_until_ms <= now)
+            .map(|(relay, _)| *relay)
+            .filter(|relay| own.iter().all(|(_, row)| row.descriptor.key != *relay))
+            .collect();
+        for relay in idle {
+            self.memory.relays.remove(&relay);
         }
         Ok(())
     }
@@ -432,3 +455,6 @@ impl Turn<'_> {
         self.load(Key::of(key::BOX).u32(number))
     }
 }
+
+#[cfg(test)]
+mod tests;

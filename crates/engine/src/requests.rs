@@ -11,7 +11,7 @@ use comptoir_protocol::deposit::{Parcel, ParcelContent};
 use comptoir_protocol::envelope::{Envelope, EnvelopeKind};
 use comptoir_protocol::frame::RefusalReason;
 use comptoir_protocol::hello::Hello;
-use comptoir_protocol::id::{AccountId, Lane, PublicKey, StatementHash, ThreadId};
+use comptoir_protocol::id::{AccountId, Lane, PeerKey, PublicKey, StatementHash, ThreadId};
 use comptoir_protocol::identity::VerifiedCard;
 
 use crate::boxes::public_of;
@@ -30,11 +30,15 @@ use crate::turn::{Turn, read_row};
 pub(crate) const REQUESTS_MAX: usize = 200;
 /// Of those, the ones that came without an invite, as relays keep it: 50 places are for whoever was invited.
 pub(crate) const REQUESTS_UNINVITED_MAX: usize = 150;
-/// Hellos without a token that one peer may bring while the process lives: a person mistypes twice at most.
+/// Hellos without a token that one peer may bring in a day, however often it connects: a person mistypes twice at most.
 const HELLOS_PER_PEER_MAX: u32 = 3;
+/// And all peers together: a stream asks for no work, and a new key for a socket costs nothing. So whoever makes keys
+/// fills the places of the uninvited in a week and not in a minute; at a relay's door everybody else has work to do.
+const HELLOS_BY_STREAM_MAX: u32 = 24;
 
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a declined hello is known again: 60 days, as long as its package is good.
-const DECLINED_MS: u64 = 60 * 24 * 60 * 60 * 1000;
+const DECLINED_MS: u64 = 60 * DAY_MS;
 
 /// A hello whose sender is proved.
 struct Stranger {
@@ -44,13 +48,14 @@ struct Stranger {
 }
 
 impl Turn<'_> {
-    /// A sealed hello came, from a front door or on a stream.
+    /// A sealed hello came, from the front door of a persona or on a stream, where the main one answers.
     pub(crate) fn on_sealed_hello(
         &mut self,
         sealed: &[u8],
+        number: u16,
         source: Source,
     ) -> Result<(), EngineError> {
-        let Some((number, persona, stranger)) = self.open_hello(sealed, source)? else {
+        let Some((persona, stranger)) = self.open_hello(sealed, number)? else {
             self.memory.counters.hellos_refused += 1;
             self.refuse(source, RefusalReason::Denied);
             return Ok(());
@@ -107,24 +112,25 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Opens a hello with whichever front-door key fits, and proves who it is from.
+    /// Opens a hello with whichever key of this persona's door fits, and proves who it is from. A hello for another
+    /// persona is not for this door: what followed from it would say that both are one node.
     fn open_hello(
         &self,
         sealed: &[u8],
-        source: Source,
-    ) -> Result<Option<(u16, Persona, Stranger)>, EngineError> {
-        let personas = self.personas()?.into_iter();
-        for (number, persona) in personas.filter(|(number, _)| Self::may_come_to(*number, source)) {
-            for front_key in persona.front_keys.iter().rev() {
-                let secret = FrontDoorKey::from_secret(*front_key.secret.expose());
-                let Ok(bytes) = sealing::open(&secret, front_key.id, sealed) else {
-                    continue;
-                };
-                return Ok(self
-                    .prove(&bytes)
-                    .filter(|stranger| stranger.card.keys.account() != persona.account)
-                    .map(|stranger| (number, persona, stranger)));
-            }
+        number: u16,
+    ) -> Result<Option<(Persona, Stranger)>, EngineError> {
+        let Some(persona) = self.load::<Persona>(Key::of(key::PERSONA).u16(number))? else {
+            return Ok(None);
+        };
+        for front_key in persona.front_keys.iter().rev() {
+            let secret = FrontDoorKey::from_secret(*front_key.secret.expose());
+            let Ok(bytes) = sealing::open(&secret, front_key.id, sealed) else {
+                continue;
+            };
+            return Ok(self
+                .prove(&bytes)
+                .filter(|stranger| stranger.card.keys.account() != persona.account)
+                .map(|stranger| (persona, stranger)));
         }
         Ok(None)
     }
@@ -176,15 +182,11 @@ impl Turn<'_> {
                 Some(invite)
             }
         };
-        if let (None, Source::Peer { peer, .. }) = (invite, source) {
-            let hellos = self.memory.peers.change(&peer, |link| {
-                link.hellos += 1;
-                link.hellos
-            });
-            if hellos.is_none_or(|hellos| hellos > HELLOS_PER_PEER_MAX) {
-                self.memory.counters.hellos_over_bound += 1;
-                return Ok(Err(RefusalReason::Busy));
-            }
+        if let (None, Source::Peer { peer, .. }) = (invite, source)
+            && !self.may_bring_hello(peer)
+        {
+            self.memory.counters.hellos_over_bound += 1;
+            return Ok(Err(RefusalReason::Busy));
         }
         let open = self.open_requests(number)?;
         let uninvited = open.iter().filter(|(_, request)| request.invite.is_none());
@@ -195,6 +197,31 @@ impl Turn<'_> {
             return Ok(Err(RefusalReason::Busy));
         }
         Ok(Ok(invite))
+    }
+
+    /// Counts a hello without an invite that came on a stream; false when its peer, or all together, brought enough
+    /// today. No more peers are remembered than hellos were let in.
+    fn may_bring_hello(&mut self, peer: PeerKey) -> bool {
+        let since = &mut self.memory.numbers.uninvited_since_ms;
+        if since.saturating_add(DAY_MS) <= self.now.mono_ms {
+            *since = self.now.mono_ms;
+            let known: Vec<PeerKey> = self
+                .memory
+                .uninvited
+                .iter()
+                .map(|(peer, _)| *peer)
+                .collect();
+            for peer in known {
+                self.memory.uninvited.remove(&peer);
+            }
+        }
+        let of_all: u32 = self.memory.uninvited.iter().map(|(_, hellos)| hellos).sum();
+        let of_peer = self.memory.uninvited.get(&peer).copied().unwrap_or(0);
+        let within = of_peer < HELLOS_PER_PEER_MAX && of_all < HELLOS_BY_STREAM_MAX;
+        if within {
+            self.memory.uninvited.insert(peer, of_peer + 1);
+        }
+        within
     }
 
     fn note_request(

@@ -30,6 +30,7 @@ impl Turn<'_> {
             self.sweep_invites()?;
             self.sweep_packages()?;
             self.sweep_declined()?;
+            self.forget_relays()?;
             for (number, _) in self.personas()? {
                 self.ensure_card(number)?;
             }

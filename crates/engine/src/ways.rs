@@ -9,7 +9,7 @@ use comptoir_protocol::codec::Wire;
 use comptoir_protocol::deposit::{Parcel, pad};
 use comptoir_protocol::frame::{PeerFrame, RelayAnswer, RelayRequest};
 use comptoir_protocol::id::{Lane, PeerKey, RelayKey};
-use comptoir_protocol::limits::PARCEL_ROOM_BYTES;
+use comptoir_protocol::limits::{ADDRESSES_MAX, PARCEL_ROOM_BYTES};
 
 use crate::memory::{Call, Flight};
 use crate::outbox::{DEPOSIT_EXPIRES_S, ROWS_PER_STEP, state_key};
@@ -21,6 +21,9 @@ use crate::seam::event::{Event, MessageState};
 use crate::seam::input::Unreachable;
 use crate::timers::Timer;
 use crate::turn::Turn;
+
+/// Addresses of one dial: of eight contacts that name one socket, all of each.
+const DIAL_ADDRESSES_MAX: usize = 8 * ADDRESSES_MAX;
 
 impl Turn<'_> {
     /// The sockets on which a contact may be met. Only the main persona shows its own socket to anybody.
@@ -45,10 +48,32 @@ impl Turn<'_> {
         })
     }
 
+    /// Where a socket can be dialed, after all contacts that name it. Who names another's socket with addresses of its
+    /// own would else decide where that one is looked for.
+    fn addresses_of(&self, peer: PeerKey) -> Result<Vec<String>, EngineError> {
+        let mut addresses: Vec<String> = Vec::new();
+        for contact in self.contacts_at(peer) {
+            let endpoints = self.contact(contact)?.endpoints.into_iter();
+            for address in endpoints
+                .filter(|endpoint| endpoint.key == peer)
+                .flat_map(|endpoint| endpoint.addresses)
+            {
+                if !addresses.contains(&address) && addresses.len() < DIAL_ADDRESSES_MAX {
+                    addresses.push(address);
+                }
+            }
+        }
+        Ok(addresses)
+    }
+
     /// Asks for a connection; false when there is nowhere to dial, or it failed lately.
-    pub(crate) fn start_dial(&mut self, number: u32, contact: &Contact) -> bool {
+    pub(crate) fn start_dial(
+        &mut self,
+        number: u32,
+        contact: &Contact,
+    ) -> Result<bool, EngineError> {
         if contact.persona != crate::personas::MAIN {
-            return false;
+            return Ok(false);
         }
         let now = self.now.mono_ms;
         for endpoint in contact
@@ -68,15 +93,16 @@ impl Turn<'_> {
             if !link.dialing {
                 link.dialing = true;
                 self.memory.peers.insert(endpoint.key, link);
-                self.dial(endpoint.key, endpoint.addresses.clone());
+                let addresses = self.addresses_of(endpoint.key)?;
+                self.dial(endpoint.key, addresses);
             }
             self.memory.timers.set_if_unset(
                 Timer::Direct { contact: number },
                 now + self.config.direct_wait_ms,
             );
-            return true;
+            return Ok(true);
         }
-        false
+        Ok(false)
     }
 
     pub(crate) fn push_direct(

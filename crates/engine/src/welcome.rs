@@ -22,7 +22,7 @@ impl Turn<'_> {
     ) -> Result<(), EngineError> {
         if let Some(number) = self.memory.threads.get(&envelope.thread).copied() {
             let mut loaded = self.take_thread(number)?;
-            if !Self::may_come_to(loaded.thread.persona, source) {
+            if !Self::is_way_to(&loaded.thread, source) {
                 self.put_thread(loaded);
                 self.memory.counters.envelopes_refused += 1;
                 self.refuse(source, RefusalReason::Denied);

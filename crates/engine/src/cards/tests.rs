@@ -5,6 +5,7 @@
 use comptoir_crypto::Phrase;
 use comptoir_crypto::account::{AccountSecrets, certify, create, rotate};
 use comptoir_crypto::keys::{DeviceKey, ListKey};
+use comptoir_protocol::id::StatementHash;
 use comptoir_protocol::identity::{ContactCard, Device, DeviceList};
 use comptoir_protocol::signed::Signed;
 use rand_chacha::ChaCha20Rng;
@@ -61,6 +62,19 @@ impl Bob {
             certificate: certify(&secrets.list_key, &secrets.keys, device, 1),
             card: device.sign(&card),
             list: list.cloned(),
+        }
+    }
+
+    /// A card of this device that comes without its list and names it.
+    fn card_naming(&self, device: &DeviceKey, number: u64, list: StatementHash) -> CardBundle {
+        let bundle = self.card_of(device, number, None);
+        let card = bundle.verify_ignoring_expiry().unwrap().card.into_inner();
+        CardBundle {
+            card: device.sign(&ContactCard {
+                list: Some(list),
+                ..card
+            }),
+            ..bundle
         }
     }
 
@@ -126,6 +140,7 @@ fn compared(bundle: CardBundle) -> Contact {
         told_ids: Vec::new(),
         told_card: 0,
         promotions: None,
+        list: None,
     }
 }
 
@@ -171,7 +186,17 @@ fn no_card_goes_back_behind_the_one_known() {
         !takes(&mut contact, bob.card(13)),
         "the list is kept in mind"
     );
+    let naming = bob.card_naming(&device, 15, StatementHash([9; 32]));
+    assert!(takes(&mut contact, naming), "under a list that follows");
+    assert!(
+        !takes(&mut contact, bob.card(16)),
+        "the list is kept in mind beside a card that names another"
+    );
+    let gone = bob.card_naming(&bob.secrets.device_key, 17, bob.secrets.list.hash());
+    assert!(!takes(&mut contact, gone), "by a device that is gone");
+    let again = bob.card_of(&device, 18, Some(&list));
+    assert!(takes(&mut contact, again) && contact.list.is_none());
     bob.rotates();
-    assert!(takes(&mut contact, bob.card(14)));
+    assert!(takes(&mut contact, bob.card(19)));
     assert!(!takes(&mut contact, stolen), "under the keys of before");
 }

@@ -6,7 +6,7 @@ use comptoir_protocol::hello::Hello;
 use comptoir_protocol::id::{
     AccountId, BlobId, CapabilityId, Lane, Mid, PeerKey, RelayKey, StatementHash,
 };
-use comptoir_protocol::identity::{CardBundle, Endpoint};
+use comptoir_protocol::identity::{CardBundle, DeviceList, Endpoint};
 use comptoir_protocol::invite::InviteToken;
 use comptoir_protocol::relay::RelayDescriptor;
 use comptoir_protocol::signed::Signed;
@@ -61,7 +61,7 @@ record! {
         14 pub told: Vec<u8>,
         /// What came from them and could not be used: of a newer version.
         15 pub needs_newer: u64,
-        /// What came from them and was refused.
+        /// Always 0: builds of before read it.
         16 pub refused: u64,
         /// Our boxes for them.
         17 pub boxes: Vec<u32>,
@@ -71,6 +71,8 @@ record! {
         19 pub told_card: u64,
         /// What they may send in the promotion lane. Absent: nothing.
         24 pub promotions: Option<CapabilityTerms>,
+        /// Their newest device list, while their card comes without one and names another.
+        26 pub list: Option<Signed<DeviceList>>,
     }
 }
 

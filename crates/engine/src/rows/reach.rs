@@ -64,6 +64,8 @@ record! {
         7 pub grant: Option<Granted>,
         /// Wall time at which key packages were last left for the contact.
         8 pub stocked_ms: Option<u64>,
+        /// Wall time until which a box that is left is still fetched from. Absent: it goes at once.
+        9 pub left_until_ms: Option<u64>,
     }
 }
 

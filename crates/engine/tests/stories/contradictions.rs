@@ -231,3 +231,70 @@ fn a_flood_of_batches_that_overlap_does_not_lengthen_the_thread_row() {
     let bytes = world.nodes[1].view.0[&row].len();
     assert!(bytes < 4 * 1024, "{bytes} bytes");
 }
+
+///
+/// Alice's process ends and begins anew; her connection still stands for Bob. Her first frame, numbered from below, is
+/// confirmed and not the second, which never came.
+#[test]
+fn who_begins_anew_unseen_is_not_confirmed_what_was_confirmed_before() {
+    let mut world = World::of_friends();
+    world.say(0, "before");
+    world.pass(5_000);
+    for line in ["one", "two"] {
+        world.say_unheard(0, line);
+    }
+    let (_, parcel) = deliveries(&world, 0).into_iter().rev().nth(1).unwrap();
+    let (peer, number) = (world.nodes[0].key, 7);
+    let bytes = PeerFrame::Deliver { number, parcel }.to_bytes();
+    world.nodes[1].inbox.clear();
+    world.input(1, Input::Frame { peer, bytes });
+    assert_eq!(world.texts(1), ["before", "one"]);
+    let said =
+        world
+            .wire
+            .iter()
+            .rev()
+            .find_map(|(from, _, bytes)| match PeerFrame::from_bytes(bytes) {
+                Ok(PeerFrame::Committed { up_to }) if *from == 1 => Some(up_to),
+                _ => None,
+            });
+    assert_eq!(said, Some(7));
+}
+
+///
+/// "two" waits at Bob's for "one", which was lost. Alice's next process counts from below, and nothing of it has come when
+/// the wait is over: what Bob says then must not reach up to any of its numbers.
+#[test]
+fn what_is_released_after_its_sender_began_anew_confirms_nothing_that_never_came() {
+    let mut world = World::of_friends();
+    world.say(0, "before");
+    world.pass(5_000);
+    for line in ["one", "two"] {
+        world.say_unheard(0, line);
+    }
+    world.lose_one(1);
+    world.hear_one(1);
+    let (alice, bob) = (world.nodes[0].key, world.nodes[1].key);
+    let highest = deliveries(&world, 0).last().unwrap().0;
+    for attempt in 0.. {
+        assert!(attempt < 64, "no process of Alice counts from below");
+        world.wire.clear();
+        world.open(0);
+        world.input(0, Input::PeerConnected { peer: bob });
+        if deliveries(&world, 0)[0].0 < highest {
+            break;
+        }
+    }
+    let first = deliveries(&world, 0)[0].0;
+    world.nodes[1].inbox.clear();
+    world.input(1, Input::PeerDisconnected { peer: alice });
+    world.input(1, Input::PeerConnected { peer: alice });
+    world.now_ms += 3_000;
+    world.input(1, Input::Tick);
+    assert_eq!(world.texts(1), ["before", "two"]);
+    for (from, _, bytes) in &world.wire {
+        if let (1, Ok(PeerFrame::Committed { up_to })) = (*from, PeerFrame::from_bytes(bytes)) {
+            assert!(up_to < first, "{up_to} of {first}");
+        }
+    }
+}

@@ -287,7 +287,6 @@ fn a_short_link_leads_to_the_card_at_the_relay() {
 #[test]
 fn who_is_blocked_gets_nothing_through_and_after_unblocking_everything() {
     let mut world = World::of_friends_with_a_relay();
-    let relay = world.relays[0].descriptor.clone();
     let before = world.relays[0].capabilities();
     world.ask(0, Command::Block { contact: 1 }).unwrap();
     assert_eq!(
@@ -364,4 +363,19 @@ fn account_state_is_written_into_the_self_thread() {
         view.scan(Scan::all(prefix)).unwrap().len() >= 6,
         "name, contact, thread, request and three changes"
     );
+}
+
+#[test]
+fn what_waits_for_an_earlier_one_is_not_taken_from_whom_is_blocked_meanwhile() {
+    let mut world = World::of_friends();
+    world.pass(5_000);
+    for line in ["one", "two"] {
+        world.say_unheard(0, line);
+    }
+    world.lose_one(1);
+    world.hear_one(1);
+    world.nodes[1].inbox.clear();
+    let _ = world.ask(1, Command::Block { contact: 1 });
+    world.pass(60_000);
+    assert!(world.texts(1).is_empty());
 }

@@ -42,6 +42,8 @@ pub struct FakeRelay {
     /// Tickets for guests that it still gives, and its key.
     pub guests: u8,
     pub key: BoxOwnerKey,
+    /// Gives the first item of a box again and again, and says that there is more.
+    pub repeats: bool,
     /// Gives a box that is made again other names than before.
     pub renames: bool,
     boxes: BTreeMap<Rid, FakeBox>,
@@ -68,6 +70,7 @@ impl FakeRelay {
             acks: 0,
             drops: false,
             renames: false,
+            repeats: false,
             closed: false,
             tickets: BTreeMap::new(),
             guests: 8,
@@ -127,6 +130,27 @@ impl FakeRelay {
     pub fn taken_in(&self, lane: Lane) -> u64 {
         let boxes = self.boxes.values().filter(|kept| kept.lane == lane);
         boxes.map(|kept| kept.next - 1).sum()
+    }
+
+    /// What lies at one front door lies at the other, too.
+    pub fn mixes_up_its_doors(&mut self) {
+        let doors = || |kept: &&mut FakeBox| kept.kind == BoxKind::FrontDoor;
+        let all: Vec<Item> = self
+            .boxes
+            .values_mut()
+            .filter(doors())
+            .flat_map(|door| std::mem::take(&mut door.items))
+            .collect();
+        for door in self.boxes.values_mut().filter(doors()) {
+            door.items = (1..)
+                .zip(&all)
+                .map(|(sequence, item)| Item {
+                    sequence,
+                    ..item.clone()
+                })
+                .collect();
+            door.next = door.items.len() as u64 + 1;
+        }
     }
 
     /// No capability is good any more.
@@ -268,6 +292,10 @@ impl FakeRelay {
                 else {
                     return RelayAnswer::Denied;
                 };
+                if self.repeats {
+                    let items = kept.items.first().cloned().into_iter().collect();
+                    return RelayAnswer::Items { items, more: true };
+                }
                 let items: Vec<Item> = kept
                     .items
                     .iter()
@@ -286,7 +314,7 @@ impl FakeRelay {
                 sequences,
             } => {
                 self.acks += 1;
-                if let Some(kept) = self.boxes.get_mut(&rid) {
+                if let Some(kept) = self.boxes.get_mut(&rid).filter(|_| !self.repeats) {
                     kept.items.retain(|item| {
                         item.sequence > up_to && !sequences.contains(&item.sequence)
                     });

@@ -364,3 +364,46 @@ fn what_a_relay_was_too_busy_to_hand_out_or_to_drop_is_asked_for_again() {
         assert_eq!(world.relays[0].items(), 0, "{fetches} {acks}");
     }
 }
+
+/// R1 of the threats: what a relay swallows comes through the other.
+#[test]
+fn of_two_relays_either_may_swallow_acknowledgements() {
+    for swallows in [0, 1] {
+        let mut world = World::of_friends_over_relays(2);
+        world.relays[swallows].drops = true;
+        world.say(0, "hello");
+        world.pass(60_000);
+        assert_eq!(world.texts(1), ["hello"]);
+        assert_eq!(world.outbox(0), 0, "relay {swallows} swallows");
+        let state = world.messages(0)[0].state;
+        assert_eq!(state, Some(MessageState::Delivered));
+    }
+}
+
+///
+#[test]
+fn a_relay_that_is_left_is_fetched_from_until_tomorrow_whoever_restarts() {
+    let mut world = World::of_friends_over_relays(2);
+    let relay = world.relays[0].descriptor.key;
+    world.go_offline(1);
+    world.ask(0, Command::RemoveRelay { relay }).unwrap();
+    world.restart(0);
+    world.pass(2 * 3_600_000);
+    let capabilities = world.relays[0].capabilities();
+    assert_eq!(capabilities, 2, "Alice's box for Bob, and Bob's for Alice");
+    world.pass(24 * 3_600_000);
+    assert_eq!(world.relays[0].capabilities(), 1);
+}
+
+#[test]
+fn a_relay_that_says_more_and_gives_nothing_new_is_left_alone() {
+    let mut world = World::of_friends_over_a_relay();
+    world.go_offline(1);
+    world.say(0, "once");
+    world.pass(1_000);
+    world.relays[0].repeats = true;
+    world.go_online(1);
+    world.pass(1_000);
+    assert_eq!(world.texts(1), ["once"]);
+    assert!(world.relays[0].fetches < 100, "{}", world.relays[0].fetches);
+}

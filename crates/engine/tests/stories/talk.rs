@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Two people meet and talk.
 
+use comptoir_engine::rows::contact::Contact;
+use comptoir_engine::rows::key;
 use comptoir_engine::*;
-
 use comptoir_protocol::codec::Wire;
 use comptoir_protocol::frame::PeerFrame;
+use comptoir_protocol::identity::Endpoint;
 
-use crate::world::World;
+use crate::world::{World, address_of};
 
 ///
 #[test]
@@ -76,4 +78,37 @@ fn acknowledgements_go_at_most_once_a_second() {
     for pair in sent_at.windows(2) {
         assert!(pair[1] - pair[0] >= 900, "{sent_at:?}");
     }
+}
+
+#[test]
+fn whoever_names_anothers_socket_does_not_decide_where_that_one_is_looked_for() {
+    let mut world = World::new(&["Alice", "Mallory", "Bob"]);
+    for other in [1, 2] {
+        let link = world.invite(0);
+        world.add(other, &link);
+        world.pass(1_000);
+        world.accept_all(0);
+        world.pass(5_000);
+    }
+    // Mallory says that Bob's socket is hers, and listens nowhere.
+    let row_key = [&[key::CONTACT][..], &1u32.to_be_bytes()].concat();
+    let row = world.nodes[0].view.0[&row_key].clone();
+    let mut mallory = Contact::from_bytes(&row[1..]).unwrap();
+    mallory.endpoints = vec![Endpoint {
+        key: world.nodes[2].key,
+        addresses: vec![address_of(9)],
+    }];
+    let row = [&row[..1], &mallory.to_bytes()].concat();
+    world.nodes[0].view.0.insert(row_key, row);
+    world.go_offline(1);
+    world.go_offline(2);
+    world.restart(0);
+    let threads = query::threads(&world.nodes[0].view, 1).unwrap();
+    for view in threads {
+        world.try_say(0, view.thread, &["hello"]).unwrap();
+    }
+    world.pass(60_000);
+    world.nodes[2].online = true;
+    world.pass(600_000);
+    assert_eq!(world.texts(2), ["hello"]);
 }

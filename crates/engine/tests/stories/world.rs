@@ -59,6 +59,11 @@ pub struct World {
     pub wire: Vec<(usize, usize, Vec<u8>)>,
 }
 
+/// Where a node listens.
+pub fn address_of(at: usize) -> String {
+    format!("/ip4/127.0.0.1/tcp/{at}")
+}
+
 pub const WALL_START: u64 = 1_800_000_000_000;
 
 impl World {
@@ -186,7 +191,7 @@ impl World {
         node.inbox.clear();
         let endpoint = node.listens.then(|| Endpoint {
             key: node.key,
-            addresses: vec![format!("/ip4/127.0.0.1/tcp/{at}")],
+            addresses: vec![address_of(at)],
         });
         self.input(at, Input::Opened { endpoint });
     }
@@ -304,8 +309,8 @@ impl World {
                     .push_back(Input::Frame { peer, bytes: frame });
             }
         }
-        for Dial { peer, .. } in step.dials {
-            self.dial(at, peer);
+        for Dial { peer, addresses } in step.dials {
+            self.dial(at, peer, &addresses);
         }
         for call in step.calls {
             self.call(at, call);
@@ -317,11 +322,12 @@ impl World {
         self.links.contains(&(at.min(to), at.max(to))).then_some(to)
     }
 
-    fn dial(&mut self, at: usize, peer: PeerKey) {
+    fn dial(&mut self, at: usize, peer: PeerKey, addresses: &[String]) {
         let to = self
             .nodes
             .iter()
-            .position(|node| node.key == peer && node.listens && node.online);
+            .position(|node| node.key == peer && node.listens && node.online)
+            .filter(|to| addresses.contains(&address_of(*to)));
         let (Some(to), true, false) = (to, self.nodes[at].online, self.weather.no_direct) else {
             self.nodes[at].inbox.push_back(Input::DialFailed { peer });
             return;
