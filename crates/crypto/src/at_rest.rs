@@ -5,6 +5,7 @@
 //! passphrase, so that a changed passphrase re-seals 32 bytes and not the store. Each space has a subkey.
 
 mod passphrase;
+mod scoped;
 
 use core::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,10 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 pub use passphrase::{PassphraseCost, UnlockError};
+pub use scoped::{
+    SCOPE_NAME_BYTES, SCOPED_BYTES, SLOT_SEALED_BYTES, ScopeKey, ScopeKeySource, ScopeName,
+    SlotCipher, SlotNonce, scope_of,
+};
 
 /// What a sealed value is longer than the value: a 24-byte nonce before it and a 16-byte tag behind.
 pub const SEAL_BYTES: usize = NONCE_BYTES + 16;
@@ -119,19 +124,16 @@ impl Sealer {
     /// # Panics
     /// If `space` is not below the number given to [`Sealer::open_session`]: the caller's table of spaces is wrong.
     pub fn seal(&self, space: u8, key: &[u8], value: &[u8]) -> Vec<u8> {
+        self.seal_with(self.cipher(space), &self.place(space, key), value)
+    }
+
+    fn seal_with(&self, cipher: &XChaCha20Poly1305, aad: &[u8], value: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_BYTES];
         nonce[..16].copy_from_slice(&self.session);
         let count = self.sealed.fetch_add(1, Ordering::Relaxed);
         nonce[16..].copy_from_slice(&count.to_be_bytes());
-        let sealed = self
-            .cipher(space)
-            .encrypt(
-                &nonce.into(),
-                Payload {
-                    msg: value,
-                    aad: &self.place(space, key),
-                },
-            )
+        let sealed = cipher
+            .encrypt(&nonce.into(), Payload { msg: value, aad })
             .expect("a row is shorter than ChaCha20's 256 GiB");
         [&nonce[..], &sealed].concat()
     }
@@ -141,22 +143,7 @@ impl Sealer {
     /// # Panics
     /// As [`Sealer::seal`].
     pub fn open(&self, space: u8, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        if sealed.len() < SEAL_BYTES {
-            return Err(OpenError::TooShort {
-                bytes: sealed.len(),
-            });
-        }
-        let (nonce, sealed) = sealed.split_at(NONCE_BYTES);
-        let nonce = nonce.try_into().expect("split at a nonce's length");
-        self.cipher(space)
-            .decrypt(
-                nonce,
-                Payload {
-                    msg: sealed,
-                    aad: &self.place(space, key),
-                },
-            )
-            .map_err(|_| OpenError::Refused)
+        open_with(self.cipher(space), &self.place(space, key), sealed)
     }
 
     fn cipher(&self, space: u8) -> &XChaCha20Poly1305 {
@@ -169,6 +156,19 @@ impl Sealer {
     fn place(&self, space: u8, key: &[u8]) -> Vec<u8> {
         [&self.schema.to_be_bytes()[..], &[space], key].concat()
     }
+}
+
+fn open_with(cipher: &XChaCha20Poly1305, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+    if sealed.len() < SEAL_BYTES {
+        return Err(OpenError::TooShort {
+            bytes: sealed.len(),
+        });
+    }
+    let (nonce, msg) = sealed.split_at(NONCE_BYTES);
+    let nonce = nonce.try_into().expect("split at a nonce's length");
+    cipher
+        .decrypt(nonce, Payload { msg, aad })
+        .map_err(|_| OpenError::Refused)
 }
 
 impl fmt::Debug for Sealer {

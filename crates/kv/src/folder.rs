@@ -5,6 +5,7 @@
 //! lock                     the process that owns the folder
 //! current                  "comptoir-kv 1" and the name of the data folder that counts
 //! data-<n>.<engine>/       the engine's files and its watermark
+//! scope.keys               the slots, which a rebuild leaves as they are
 //! ```
 //!
 //! `current` is replaced by one rename, so a rebuild either happened or did not. Data folders it does not name are

@@ -2,15 +2,17 @@
 //! The guards that every engine on disk stands behind: commit numbers and the watermark, the free-space floor, and a
 //! store that stops for good after its first failure.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::slots::{SlotFile, destroys};
 use crate::watermark::Watermark;
 use crate::{
-    Batch, DirectoryLock, EngineKind, Kv, KvError, Options, Row, Stats, check_batch, check_key,
-    sled_engine,
+    Batch, DirectoryLock, EngineKind, Kv, KvError, Options, Row, Slot, Stats, check_batch,
+    check_key, sled_engine,
 };
 
 /// An engine, seen from its guards.
@@ -36,6 +38,7 @@ pub(crate) trait Engine: Send + Sync {
 pub(crate) struct Guarded<E> {
     engine: E,
     folder: PathBuf,
+    slots: SlotFile,
     floor: crate::Floor,
     committing: Mutex<Committing>,
     /// Why nothing is answered any more; empty while all is well. Set once.
@@ -76,6 +79,7 @@ impl<E: Engine> Guarded<E> {
         Ok(Self {
             engine,
             folder: folder.to_path_buf(),
+            slots: SlotFile::in_folder(&options.folder),
             floor: options.floor,
             committing: Mutex::new(Committing { number, watermark }),
             stopped: OnceLock::new(),
@@ -156,6 +160,27 @@ impl<E: Engine> Kv for Guarded<E> {
             Ok(()) => committing.number = number,
             // An fsync that failed once may report success the second time with the data gone: never asked again.
             Err(ref error) => self.stop(error.to_string()),
+        }
+        done
+    }
+
+    fn slots(&self) -> Result<Option<Vec<Slot>>, KvError> {
+        self.check_running()?;
+        self.slots.read()
+    }
+
+    fn write_slots(&self, slots: &BTreeMap<u32, Slot>) -> Result<(), KvError> {
+        let _committing = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.check_running()?;
+        if !destroys(slots) {
+            self.floor.check(&self.folder, self.engine.disk_bytes()?)?;
+        }
+        let done = self.slots.write(slots);
+        if let Err(error) = &done {
+            self.stop(error.to_string());
         }
         done
     }

@@ -13,6 +13,7 @@ mod memory;
 mod options;
 mod redb_engine;
 mod sled_engine;
+mod slots;
 mod space;
 mod watermark;
 
@@ -27,6 +28,7 @@ pub use folder::{Rebuilt, make_folder, open, present, rebuild};
 pub use lock::DirectoryLock;
 pub use memory::{Disk, Failure, Memory, Snapshot};
 pub use options::{EngineKind, Options};
+pub use slots::{FREE_SLOT, SLOT_BYTES, SLOTS_FILE, Slot};
 pub use space::Floor;
 
 /// What one commit changes: `Some(value)` puts, `None` deletes. Applied whole or not at all.
@@ -71,6 +73,15 @@ pub trait Kv: Send + Sync {
     /// On an error whose [`KvError::is_refusal`] is true nothing changed and the store goes on. On any other the store
     /// is poisoned: whether the batch reached the disk is unknown until it is opened again.
     fn commit(&self, batch: &Batch) -> Result<(), KvError>;
+
+    /// Every slot beside the store, by number; none when none was ever written.
+    fn slots(&self) -> Result<Option<Vec<Slot>>, KvError>;
+
+    /// Writes slots in place and returns once they would survive a power cut; with none it makes sure of their file.
+    /// Blocks for one `fdatasync`. Slots are no part of a commit: who needs both orders them.
+    ///
+    /// Errors as those of [`Kv::commit`]; after one that is no refusal each slot is the old one, the new one, or damaged.
+    fn write_slots(&self, slots: &BTreeMap<u32, Slot>) -> Result<(), KvError>;
 
     /// What the store weighs, and how many commits it has seen.
     fn stats(&self) -> Result<Stats, KvError>;

@@ -7,12 +7,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Batch, EngineKind, Kv, KvError, Row, Stats, check_batch, check_key, scan_bounds};
+use crate::slots::destroys;
+use crate::{
+    Batch, EngineKind, FREE_SLOT, Kv, KvError, Row, Slot, Stats, check_batch, check_key,
+    scan_bounds,
+};
 
 /// How many of the last commits [`Disk::lose_last`] can take back. Kept small: a world holds thousands of disks.
 const UNDO_COMMITS_MAX: usize = 64;
 
 type Rows = BTreeMap<Vec<u8>, Arc<[u8]>>;
+type Slots = Option<Vec<Slot>>;
 type Undo = BTreeMap<Vec<u8>, Option<Arc<[u8]>>>;
 
 /// How the next commit fails.
@@ -34,6 +39,7 @@ pub struct Disk {
 #[derive(Clone)]
 pub struct Snapshot {
     rows: Rows,
+    slots: Slots,
     number: u64,
     acknowledged: u64,
 }
@@ -48,6 +54,7 @@ pub struct Memory {
 #[derive(Default)]
 struct Platter {
     rows: Rows,
+    slots: Slots,
     number: u64,
     acknowledged: u64,
     /// What each of the last commits replaced, newest last.
@@ -55,6 +62,7 @@ struct Platter {
     opening: u64,
     stopped: Option<&'static str>,
     failing: Option<(u64, Failure)>,
+    failing_slots: Option<(u64, Failure)>,
     full: bool,
 }
 
@@ -104,6 +112,23 @@ impl Disk {
         self.platter().failing = Some((after, failure));
     }
 
+    /// Lets `after` more writes of slots pass and the next one fail.
+    pub fn fail_slots(&self, after: u64, failure: Failure) {
+        self.platter().failing_slots = Some((after, failure));
+    }
+
+    /// Puts these bytes into a slot, as a torn write or a bad disk would.
+    pub fn damage_slot(&self, number: usize, slot: Slot) {
+        if let Some(place) = self.platter().slots.iter_mut().flatten().nth(number) {
+            *place = slot;
+        }
+    }
+
+    /// Takes the slots away.
+    pub fn remove_slots(&self) {
+        self.platter().slots = None;
+    }
+
     /// Takes back the last commits, up to 64, although they were acknowledged; says how many. Crash it first.
     pub fn lose_last(&self, commits: u64) -> u64 {
         let mut platter = self.platter();
@@ -129,6 +154,7 @@ impl Disk {
         let platter = self.platter();
         Snapshot {
             rows: platter.rows.clone(),
+            slots: platter.slots.clone(),
             number: platter.number,
             acknowledged: platter.acknowledged,
         }
@@ -138,6 +164,7 @@ impl Disk {
     pub fn roll_back(&self, snapshot: &Snapshot) {
         let mut platter = self.platter();
         platter.rows = snapshot.rows.clone();
+        platter.slots.clone_from(&snapshot.slots);
         platter.number = snapshot.number;
         platter.acknowledged = snapshot.acknowledged;
         platter.undo.clear();
@@ -211,7 +238,7 @@ impl Kv for Memory {
                 needed_bytes: 1,
             });
         }
-        match platter.next_failure() {
+        match next_failure(&mut platter.failing) {
             Some(Failure::Nothing) => return Err(platter.fail()),
             Some(Failure::Written) => {
                 platter.apply(batch);
@@ -222,6 +249,28 @@ impl Kv for Memory {
         platter.apply(batch);
         platter.acknowledged = platter.number;
         Ok(())
+    }
+
+    fn slots(&self) -> Result<Slots, KvError> {
+        Ok(self.platter()?.slots.clone())
+    }
+
+    fn write_slots(&self, slots: &BTreeMap<u32, Slot>) -> Result<(), KvError> {
+        let mut platter = self.platter()?;
+        if platter.full && !destroys(slots) {
+            return Err(KvError::Full {
+                free_bytes: 0,
+                needed_bytes: 1,
+            });
+        }
+        let failure = next_failure(&mut platter.failing_slots);
+        if failure != Some(Failure::Nothing) {
+            platter.write_slots(slots);
+        }
+        match failure {
+            Some(_) => Err(platter.fail()),
+            None => Ok(()),
+        }
     }
 
     fn stats(&self) -> Result<Stats, KvError> {
@@ -254,6 +303,12 @@ impl Kv for Memory {
     }
 }
 
+fn next_failure(failing: &mut Option<(u64, Failure)>) -> Option<Failure> {
+    let (after, failure) = (*failing)?;
+    *failing = after.checked_sub(1).map(|after| (after, failure));
+    (after == 0).then_some(failure)
+}
+
 impl Platter {
     fn apply(&mut self, batch: &Batch) {
         let mut undo = Undo::new();
@@ -271,10 +326,15 @@ impl Platter {
         }
     }
 
-    fn next_failure(&mut self) -> Option<Failure> {
-        let (after, failure) = self.failing?;
-        self.failing = after.checked_sub(1).map(|after| (after, failure));
-        (after == 0).then_some(failure)
+    fn write_slots(&mut self, slots: &BTreeMap<u32, Slot>) {
+        let all = self.slots.get_or_insert_default();
+        for (number, slot) in slots {
+            let number = *number as usize;
+            if all.len() <= number {
+                all.resize(number + 1, FREE_SLOT);
+            }
+            all[number] = *slot;
+        }
     }
 
     fn fail(&mut self) -> KvError {

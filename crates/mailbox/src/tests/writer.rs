@@ -182,6 +182,12 @@ impl Kv for Slow {
         }
         self.0.commit(batch)
     }
+    fn slots(&self) -> Result<Option<Vec<comptoir_kv::Slot>>, KvError> {
+        self.0.slots()
+    }
+    fn write_slots(&self, slots: &BTreeMap<u32, comptoir_kv::Slot>) -> Result<(), KvError> {
+        self.0.write_slots(slots)
+    }
     fn stats(&self) -> Result<comptoir_kv::Stats, KvError> {
         self.0.stats()
     }
