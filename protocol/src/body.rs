@@ -58,7 +58,7 @@ pub struct BodyHeader {
     pub author_kind: AuthorKind,
     /// The message this one answers.
     pub reply_to: Option<MessageId>,
-    /// Erased so many seconds after it was read.
+    /// Gone so many seconds after it was sent on its author's device, and after it arrived on each other.
     pub expires_after_s: Option<u32>,
     /// The app it came through.
     pub via: Option<Via>,

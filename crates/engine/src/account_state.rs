@@ -84,7 +84,7 @@ impl Turn<'_> {
         let message = Body::new(Content::AccountState(signed)).to_message();
         let message = message.map_err(|error| EngineError::Crypto(error.to_string()))?;
         let height = loaded.thread.height_seen + 1;
-        let appended = self.append_own(&mut loaded, Lane::Service, vec![message], true)?;
+        let appended = self.append_own(&mut loaded, Lane::Service, vec![message], true, None)?;
         self.put_thread(loaded);
         let place = Place {
             height,

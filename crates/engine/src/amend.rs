@@ -169,7 +169,8 @@ impl Turn<'_> {
             .collect()
     }
 
-    /// `Command::DeleteThread`: what is there now goes, a part a step; the thread and its counters stay.
+    /// `Command::DeleteThread`: what is there now goes, a part a step, and the keys it lay under behind it; the thread and
+    /// its counters stay.
     pub(crate) fn on_delete_thread(
         &mut self,
         persona: u16,
@@ -190,7 +191,7 @@ impl Turn<'_> {
         }
         loaded.thread.unread = 0;
         self.forget_held_back(&mut loaded)?;
-        loaded.dirty = true;
+        self.begin_generation(&mut loaded);
         let (id, arrival) = (loaded.thread.id, loaded.thread.arrival_next);
         self.put_thread(loaded);
         self.put(Key::of(key::DELETING).u32(number), &arrival);
@@ -210,7 +211,7 @@ impl Turn<'_> {
             .scan(Scan::all(Key::of(key::DELETING)).limited(1))?
             .pop()
         else {
-            return Ok(());
+            return self.on_leaving_due();
         };
         let Some(number) = u32_at(&row_key, 1) else {
             return Ok(());

@@ -38,6 +38,8 @@ pub(crate) struct Amendment {
     pub(crate) message: MessageId,
     /// The text; none erases.
     pub(crate) text: Option<String>,
+    /// For how long the text is there, s.
+    pub(crate) lives_s: Option<u32>,
 }
 
 /// Who said something, and where.
@@ -71,9 +73,9 @@ enum Found {
 }
 
 /// An arrival with its messages together, and which rows they lie in.
-struct Arrival {
-    number: u64,
-    whole: RunPart,
+pub(crate) struct Arrival {
+    pub(crate) number: u64,
+    pub(crate) whole: RunPart,
     first_part: u16,
     behind: u16,
 }
@@ -161,7 +163,8 @@ impl Turn<'_> {
         if let Some(refusal) = self.may_not_send(loaded, contact, at.lane)? {
             return Ok(Err(refusal));
         }
-        let message = match amending(loaded, at, &item, text.as_deref()) {
+        let lives_s = self.rest_s(item.ends_ms);
+        let message = match amending(loaded, at, &item, text.as_deref(), lives_s) {
             Ok(message) => message,
             Err(error) => {
                 let why = error.to_string();
@@ -169,7 +172,7 @@ impl Turn<'_> {
             }
         };
         let height = loaded.thread.height_seen + 1;
-        let appended = self.append_own(loaded, at.lane, vec![message], true)?;
+        let appended = self.append_own(loaded, at.lane, vec![message], true, lives_s)?;
         let place = Place {
             height,
             author,
@@ -181,6 +184,7 @@ impl Turn<'_> {
             place,
             text,
             said_ms,
+            ends_ms: item.ends_ms,
         };
         self.amend(loaded, target, amend)?;
         Ok(Ok(Answer::Done))
@@ -207,6 +211,7 @@ impl Turn<'_> {
                 place,
                 text: amendment.text,
                 said_ms: shown_ms(said.sent_ms, self.now.wall_ms),
+                ends_ms: self.ends_ms(amendment.lives_s),
             };
             self.amend(loaded, target, amend)?;
         }
@@ -257,7 +262,7 @@ impl Turn<'_> {
         target: Target,
         amend: Amend,
     ) -> Result<(), EngineError> {
-        match self.rewrite(loaded.number, target, &amend)? {
+        match self.rewrite(loaded, target, &amend)? {
             Found::Changed => {
                 let at = MessageAt {
                     thread: loaded.number,
@@ -294,17 +299,18 @@ impl Turn<'_> {
             }
             None => count_waiting(loaded, 1),
         }
-        self.put(row, amend);
-        Ok(())
+        self.note_waiting_ends(loaded.number, amend);
+        self.put_said(row, amend, loaded.scope(amend.ends_ms))
     }
 
     /// Lets an amendment act on the row of its message.
     fn rewrite(
         &mut self,
-        thread: u32,
+        loaded: &Loaded,
         target: Target,
         amend: &Amend,
     ) -> Result<Found, EngineError> {
+        let thread = loaded.number;
         let Target {
             author,
             lane,
@@ -320,7 +326,13 @@ impl Turn<'_> {
             return Ok(Found::Unchanged);
         };
         if item.silent {
-            return Ok(Found::Unfit);
+            // What ended says nothing any more, and nothing is said of it.
+            let ended = item.kind == 0;
+            return Ok(if ended {
+                Found::Unchanged
+            } else {
+                Found::Unfit
+            });
         }
         if mutant!(self.config, KeepsErased) && author > 0 && amend.text.is_none() {
             return Ok(Found::Unchanged);
@@ -337,8 +349,8 @@ impl Turn<'_> {
         }
         let Some(text) = &amend.text else {
             let was_here = item.kind != 0;
-            *item = erased(amend.said_ms, Some(amend.place));
-            self.put_arrival(thread, arrival);
+            *item = erased(amend.said_ms, Some(amend.place), item.ends_ms);
+            self.put_arrival(loaded, arrival)?;
             return Ok(if was_here {
                 Found::Changed
             } else {
@@ -359,8 +371,9 @@ impl Turn<'_> {
             edited_ms: amend.said_ms,
             silent: false,
             amended: Some(amend.place),
+            ends_ms: item.ends_ms,
         };
-        self.put_arrival(thread, arrival);
+        self.put_arrival(loaded, arrival)?;
         Ok(Found::Changed)
     }
 
@@ -381,8 +394,8 @@ impl Turn<'_> {
         let Some(item) = item.filter(|item| !item.silent && item.kind != 0) else {
             return Ok(false);
         };
-        *item = erased(self.now.wall_ms, None);
-        self.put_arrival(loaded.number, arrival);
+        *item = erased(self.now.wall_ms, None, item.ends_ms);
+        self.put_arrival(loaded, arrival)?;
         Ok(true)
     }
 
@@ -399,7 +412,13 @@ impl Turn<'_> {
         Ok(arrival.and_then(|mut arrival| item_of(&mut arrival.whole, sequence).cloned()))
     }
 
-    fn arrival(&self, thread: u32, number: u64) -> Result<Option<Arrival>, EngineError> {
+    /// An arrival with its messages together; none when it is gone, or about to go with all that is deleted here.
+    pub(crate) fn arrival(&self, thread: u32, number: u64) -> Result<Option<Arrival>, EngineError> {
+        // Written again, it would lie under a key that outlives the deletion.
+        let deleted: Option<u64> = self.load(Key::of(key::DELETING).u32(thread))?;
+        if deleted.is_some_and(|limit| number < limit) {
+            return Ok(None);
+        }
         let parts = self.parts(thread, number)?;
         let (Some((first_part, _)), Some((last, _))) = (parts.first(), parts.last()) else {
             return Ok(None);
@@ -420,17 +439,23 @@ impl Turn<'_> {
         }))
     }
 
-    fn put_arrival(&mut self, thread: u32, arrival: Arrival) {
+    pub(crate) fn put_arrival(
+        &mut self,
+        loaded: &Loaded,
+        arrival: Arrival,
+    ) -> Result<(), EngineError> {
+        let thread = loaded.number;
         let Arrival {
             number,
             whole,
             first_part,
             behind,
         } = arrival;
-        let end = self.put_parts(thread, number, first_part, whole);
+        let end = self.put_parts(loaded, number, first_part, whole)?;
         for part in end..behind {
             self.delete(run_key(thread, number).u16(part));
         }
+        Ok(())
     }
 
     fn tell_changed(&mut self, persona: u16, at: MessageAt, erased: bool) {
@@ -457,6 +482,7 @@ fn amending(
     at: MessageAt,
     item: &Item,
     text: Option<&str>,
+    lives_s: Option<u32>,
 ) -> Result<Message, comptoir_protocol::error::DecodeError> {
     let message = MessageId {
         thread: loaded.thread.id,
@@ -467,7 +493,9 @@ fn amending(
     match text {
         Some(text) => {
             Body::reworded(&item.message(), text)?;
-            Body::edit(message, text).to_message()
+            let mut body = Body::edit(message, text);
+            body.header.expires_after_s = lives_s;
+            body.to_message()
         }
         None => Body::erase(message).to_message(),
     }
@@ -501,13 +529,14 @@ fn item_of(whole: &mut RunPart, sequence: u64) -> Option<&mut Item> {
     whole.items.get_mut(usize::try_from(index).ok()?)
 }
 
-fn erased(edited_ms: u64, amended: Option<Place>) -> Item {
+fn erased(edited_ms: u64, amended: Option<Place>, ends_ms: Option<u64>) -> Item {
     Item {
         body: Vec::new(),
         kind: 0,
         edited_ms,
         silent: false,
         amended,
+        ends_ms,
     }
 }
 

@@ -65,6 +65,7 @@ impl Turn<'_> {
         let held_back = is_held_back(lane, allowed, self.lane_of(source));
         let Heard {
             silent,
+            lives_s,
             shown,
             amendments,
         } = if held_back {
@@ -91,11 +92,16 @@ impl Turn<'_> {
             } else {
                 &vec![true; silent.len()]
             },
+            lives_s: if kept {
+                &lives_s
+            } else {
+                &vec![None; silent.len()]
+            },
             held_back,
             late,
         };
         let index = placed.author;
-        self.place(loaded, &placed);
+        self.place(loaded, &placed)?;
         if !held_back {
             let said = Said {
                 author: index,

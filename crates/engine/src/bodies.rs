@@ -25,7 +25,9 @@ pub(crate) enum Told {
 pub(crate) struct Heard {
     /// Which of its messages are not for the user.
     pub(crate) silent: Vec<bool>,
-    /// How many are.
+    /// For how long each is there, s.
+    pub(crate) lives_s: Vec<Option<u32>>,
+    /// How many are for the user.
     pub(crate) shown: u64,
     /// What it says of earlier messages.
     pub(crate) amendments: Vec<Amendment>,
@@ -64,6 +66,7 @@ impl Turn<'_> {
     ) -> Heard {
         let mut heard = Heard {
             silent: Vec::with_capacity(batch.messages.len()),
+            lives_s: Vec::with_capacity(batch.messages.len()),
             shown: 0,
             amendments: Vec::new(),
         };
@@ -75,7 +78,8 @@ impl Turn<'_> {
                 lane,
                 sequence,
             };
-            let meant = self.hear(loaded, spoken, message);
+            let (meant, lives_s) = self.hear(loaded, spoken, message);
+            heard.lives_s.push(lives_s);
             unknown |= matches!(meant, Meant::Unknown);
             let for_user = matches!(meant, Meant::ForUser | Meant::Unknown);
             heard.silent.push(!for_user);
@@ -101,16 +105,34 @@ impl Turn<'_> {
         heard
     }
 
-    /// Reads one body. What it says to the node is done, or noted to be done once the thread is given back.
-    pub(crate) fn hear(&mut self, loaded: &mut Loaded, spoken: Spoken, message: &Message) -> Meant {
-        let sequence = spoken.sequence;
-        let content = match Body::from_message(message, &self.config.kinds) {
-            Ok(body) => body.content,
+    /// Reads one body, and for how long it is there. What it says to the node is done, or noted to be done once the
+    /// thread is given back.
+    pub(crate) fn hear(
+        &mut self,
+        loaded: &mut Loaded,
+        spoken: Spoken,
+        message: &Message,
+    ) -> (Meant, Option<u32>) {
+        match Body::from_message(message, &self.config.kinds) {
+            Ok(Body { header, content }) => {
+                let lives_s = header.expires_after_s;
+                (self.understand(loaded, spoken, content, lives_s), lives_s)
+            }
             Err(_) => {
                 self.memory.counters.bodies_refused += 1;
-                return Meant::ForNode;
+                (Meant::ForNode, None)
             }
-        };
+        }
+    }
+
+    fn understand(
+        &mut self,
+        loaded: &mut Loaded,
+        spoken: Spoken,
+        content: Content,
+        lives_s: Option<u32>,
+    ) -> Meant {
+        let sequence = spoken.sequence;
         match content {
             Content::Text(_) | Content::App { .. } => return Meant::ForUser,
             Content::Unknown { .. } => return Meant::Unknown,
@@ -119,6 +141,7 @@ impl Turn<'_> {
                     sequence,
                     message,
                     text: Some(text),
+                    lives_s,
                 });
             }
             Content::Erase(Erase { message }) => {
@@ -126,6 +149,7 @@ impl Turn<'_> {
                     sequence,
                     message,
                     text: None,
+                    lives_s: None,
                 });
             }
             Content::Receipt(receipt) => self.on_receipt(loaded, &receipt),

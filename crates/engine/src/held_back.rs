@@ -11,7 +11,7 @@ use comptoir_protocol::id::Lane;
 use crate::bodies::Heard;
 use crate::outgoing::run_key;
 use crate::rows::held_back::HeldBack;
-use crate::rows::key::{self, Key, lane_byte, u32_at, u64_at};
+use crate::rows::key::{self, Key, u32_at, u64_at};
 use crate::rows::thread::RunPart;
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::command::MessageAt;
@@ -36,28 +36,31 @@ const LOOK_MS: u64 = 6 * HOUR_MS;
 impl Turn<'_> {
     /// Reads the bodies of a batch that is held back: which are for the user. The node does nothing they say.
     pub(crate) fn read_held_back(&mut self, batch: &Batch) -> Heard {
-        let silent: Vec<bool> = batch
+        let (silent, lives_s): (Vec<bool>, Vec<_>) = batch
             .messages
             .iter()
-            .map(|message| !self.is_for_user(message))
-            .collect();
+            .map(|message| self.as_held_back(message))
+            .unzip();
         let refused = silent.iter().filter(|silent| **silent).count() as u64;
         self.memory.counters.bodies_refused += refused;
         Heard {
             shown: batch.messages.len() as u64 - refused,
             silent,
+            lives_s,
             amendments: Vec::new(),
         }
     }
 
-    fn is_for_user(&self, message: &Message) -> bool {
-        match Body::from_message(message, &self.config.kinds) {
-            Ok(body) => matches!(
-                body.content,
-                Content::Text(_) | Content::App { .. } | Content::Unknown { .. }
-            ),
-            Err(_) => false,
-        }
+    /// Whether a message is not for the user, and for how long it is there.
+    fn as_held_back(&self, message: &Message) -> (bool, Option<u32>) {
+        let Ok(body) = Body::from_message(message, &self.config.kinds) else {
+            return (true, None);
+        };
+        let for_user = matches!(
+            body.content,
+            Content::Text(_) | Content::App { .. } | Content::Unknown { .. }
+        );
+        (!for_user, body.header.expires_after_s)
     }
 
     /// Notes that the next arrival of a thread is held back; false when so much is that its content is not kept.
@@ -131,7 +134,7 @@ impl Turn<'_> {
     }
 
     /// What is held back in one thread: the row, and the arrival it is about.
-    fn held_back_in(&self, thread: u32) -> Result<Vec<(Vec<u8>, u64)>, EngineError> {
+    pub(crate) fn held_back_in(&self, thread: u32) -> Result<Vec<(Vec<u8>, u64)>, EngineError> {
         let rows = self.scan(Scan::all(Key::of(key::HELD_BACK)))?;
         let of_thread = |row_key: &Vec<u8>| u32_at(row_key, 9) == Some(thread);
         Ok(rows
@@ -163,7 +166,8 @@ impl Turn<'_> {
                 held_back: false,
                 ..part
             };
-            self.put(run_key(loaded.number, arrival).u16(number), &part);
+            let scope = loaded.scope_of_part(&part);
+            self.put_said(run_key(loaded.number, arrival).u16(number), &part, scope)?;
         }
         loaded.thread.held_back = loaded.thread.held_back.saturating_sub(shown);
         loaded.dirty = true;
@@ -201,18 +205,7 @@ impl Turn<'_> {
 
     fn end_arrival(&mut self, thread: u32, arrival: u64, messages: u64) -> Result<(), EngineError> {
         let mut loaded = self.take_thread(thread)?;
-        for (number, part) in self.parts(thread, arrival)? {
-            if let Some(author) = loaded.thread.authors.get(usize::from(part.author)) {
-                let place = Key::of(key::PLACE)
-                    .u32(thread)
-                    .u64(part.height)
-                    .u64(author.rank)
-                    .u8(lane_byte(part.lane))
-                    .u64(part.from);
-                self.delete(place);
-            }
-            self.delete(run_key(thread, arrival).u16(number));
-        }
+        self.remove_arrival(&loaded, arrival)?;
         loaded.thread.held_back = loaded.thread.held_back.saturating_sub(messages);
         loaded.dirty = true;
         self.put_thread(loaded);

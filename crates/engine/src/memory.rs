@@ -29,6 +29,10 @@ pub(crate) struct Numbers {
     pub(crate) sweep_contact: u32,
     /// When the day began in which hellos without an invite are counted.
     pub(crate) uninvited_since_ms: u64,
+    /// What the clock that messages end by said last, ms.
+    pub(crate) ending_clock_ms: u64,
+    /// And when that was, in monotonic time.
+    pub(crate) ending_mono_ms: u64,
 }
 
 /// A peer, connected or lately so.

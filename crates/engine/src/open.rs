@@ -127,6 +127,7 @@ impl Turn<'_> {
         // Numbers of this process are unlike those of the one before: a late answer to it is nobody's.
         self.memory.numbers.call = u64::from(self.rng.next_u32()) << 31 | 1;
         self.memory.numbers.frame_base = u64::from(self.rng.next_u32()) << 24;
+        self.resume_endings()?;
         self.begin_reread()?;
         for (number, _) in self.own_relays()? {
             self.serve_relay(number)?;
@@ -189,6 +190,7 @@ impl Turn<'_> {
                 Timer::Delete => self.on_delete_due()?,
                 Timer::Reread => self.on_reread_due()?,
                 Timer::HeldBack => self.on_held_back_due()?,
+                Timer::Ending => self.on_ending_due()?,
             }
         }
         Ok(())

@@ -38,18 +38,19 @@ impl Turn<'_> {
         envelope: u64,
         body: &OutboxBody,
         mut state: OutboxState,
-    ) {
+    ) -> Result<(), EngineError> {
         let row = Key::of(key::OUTBOX_BODY).u32(loaded.number).u64(envelope);
         let bytes = match body {
             OutboxBody::Plain { batch } => batch.len() as u64,
             OutboxBody::Sealed { parcel } => parcel.len() as u64,
         };
-        self.put(row, body);
+        self.put_said(row, body, loaded.scope_of_envelope(&state))?;
         state.bytes = bytes;
         self.put(state_key(loaded.number, envelope), &state);
         loaded.thread.outbox_bytes += bytes;
         loaded.thread.outbox_count += 1;
         loaded.dirty = true;
+        Ok(())
     }
 
     /// Sends what can be sent now, on the way that is open.
@@ -191,7 +192,7 @@ impl Turn<'_> {
         self.memory.tried.contains(&(thread, envelope))
     }
 
-    fn remove_row(&mut self, loaded: &mut Loaded, envelope: u64, state: &OutboxState) {
+    pub(crate) fn remove_row(&mut self, loaded: &mut Loaded, envelope: u64, state: &OutboxState) {
         self.delete(Key::of(key::OUTBOX_BODY).u32(loaded.number).u64(envelope));
         self.delete(state_key(loaded.number, envelope));
         loaded.thread.outbox_bytes = loaded.thread.outbox_bytes.saturating_sub(state.bytes);

@@ -35,11 +35,18 @@ const _: () = assert!(MESSAGE_BYTES_MAX + MESSAGE_ROOM_BYTES <= BATCH_BYTES_MAX)
 /// What the place of an amendment takes in a row: a device of 32 bytes, two numbers and their heads.
 const AMENDED_BYTES: usize = 32 + 2 * 9 + 8;
 
+/// What the end of a message takes in a row: a number and its heads.
+const ENDS_BYTES: usize = 10;
+
 /// A batch as it was added to a history.
 pub(crate) struct Appended {
     pub(crate) from: u64,
     pub(crate) to: u64,
     pub(crate) batch: Batch,
+    /// Under which its rows lie.
+    arrival: u64,
+    /// When its messages end.
+    ends_ms: Option<u64>,
 }
 
 /// How messages lie in the history.
@@ -52,6 +59,8 @@ pub(crate) struct Placed<'m> {
     pub(crate) sent_ms: u64,
     pub(crate) messages: &'m [Message],
     pub(crate) silent: &'m [bool],
+    /// For how long each is there, s.
+    pub(crate) lives_s: &'m [Option<u32>],
     pub(crate) held_back: bool,
     pub(crate) late: bool,
 }
@@ -86,7 +95,9 @@ impl Turn<'_> {
         let mut wire = Vec::with_capacity(messages.len());
         for message in messages {
             match message.body.to_message() {
-                Ok(message) => wire.push(message),
+                Ok(wire_message) => {
+                    wire.push((message.body.header.expires_after_s, wire_message));
+                }
                 Err(error) => {
                     return Ok(Err(Refusal::BadMessage {
                         why: error.to_string(),
@@ -95,8 +106,8 @@ impl Turn<'_> {
             }
         }
         let (mut first, mut last) = (0, 0);
-        for group in split_to_fit(wire) {
-            let appended = self.append_own(&mut loaded, lane, group, false)?;
+        for (lives_s, group) in split_to_fit(wire) {
+            let appended = self.append_own(&mut loaded, lane, group, false, lives_s)?;
             first = if first == 0 { appended.from } else { first };
             last = appended.to;
             self.counted.sent += appended.batch.messages.len() as u64;
@@ -139,20 +150,22 @@ impl Turn<'_> {
             self.put_thread(loaded);
             return Ok(());
         };
-        let appended = self.append_own(&mut loaded, Lane::Service, messages, true)?;
+        let appended = self.append_own(&mut loaded, Lane::Service, messages, true, None)?;
         self.enqueue_batch(&mut loaded, appended)?;
         self.put_thread(loaded);
         self.push_outbox(contact)
     }
 
-    /// Adds messages of this device to a history. The thread is to be given back.
+    /// Adds messages of this device to a history, all there for as long. The thread is to be given back.
     pub(crate) fn append_own(
         &mut self,
         loaded: &mut Loaded,
         lane: Lane,
         messages: Vec<Message>,
         silent: bool,
+        lives_s: Option<u32>,
     ) -> Result<Appended, EngineError> {
+        let ends_ms = self.ends_ms(lives_s);
         let heads = heads_seen(loaded);
         let boot = self.boot_number(loaded.thread.persona);
         let height = loaded
@@ -189,19 +202,27 @@ impl Turn<'_> {
             sent_ms: self.now.wall_ms,
             messages: &batch.messages,
             silent: &vec![silent; batch.messages.len()],
+            lives_s: &vec![lives_s; batch.messages.len()],
             held_back: false,
             late: false,
         };
-        self.place(loaded, &placed);
+        let arrival = loaded.thread.arrival_next;
+        self.place(loaded, &placed)?;
         Ok(Appended {
             from: first,
             to,
             batch,
+            arrival,
+            ends_ms,
         })
     }
 
     /// Writes a batch into the history: its rows by arrival, an entry by place and one by sequence.
-    pub(crate) fn place(&mut self, loaded: &mut Loaded, placed: &Placed<'_>) {
+    pub(crate) fn place(
+        &mut self,
+        loaded: &mut Loaded,
+        placed: &Placed<'_>,
+    ) -> Result<(), EngineError> {
         let Placed {
             author,
             lane,
@@ -211,6 +232,7 @@ impl Turn<'_> {
             sent_ms,
             messages,
             silent,
+            lives_s,
             held_back,
             late,
         } = *placed;
@@ -221,11 +243,17 @@ impl Turn<'_> {
             loaded.thread.last_ms = loaded.thread.last_ms.max(wall_ms);
         }
         loaded.dirty = true;
-        let items = messages
+        let mut items: Vec<Item> = messages
             .iter()
             .zip(silent)
             .map(|(message, silent)| Item::received(message, *silent))
             .collect();
+        for (item, lives_s) in items.iter_mut().zip(lives_s) {
+            item.ends_ms = self.ends_ms(*lives_s);
+            if let Some(ends_ms) = item.ends_ms {
+                self.note_ending(number, arrival, ends_ms, None);
+            }
+        }
         let whole = RunPart {
             author,
             lane,
@@ -237,7 +265,7 @@ impl Turn<'_> {
             height,
             sent_ms,
         };
-        self.put_parts(number, arrival, 0, whole);
+        self.put_parts(loaded, arrival, 0, whole)?;
         let to = first + messages.len() as u64 - 1;
         let rank = loaded.thread.authors[usize::from(author)].rank;
         let by_place = Key::of(key::PLACE)
@@ -267,16 +295,19 @@ impl Turn<'_> {
                 height,
             },
         );
+        Ok(())
     }
 
-    /// Writes messages of one arrival into as many rows as they need, from this part on; the number behind the last.
+    /// Writes messages of one arrival into as many rows as they need, from this part on; the number behind the last. What
+    /// ends in another week lies in another row.
     pub(crate) fn put_parts(
         &mut self,
-        thread: u32,
+        loaded: &Loaded,
         arrival: u64,
         first_part: u16,
         whole: RunPart,
-    ) -> u16 {
+    ) -> Result<u16, EngineError> {
+        let thread = loaded.number;
         let RunPart { from, items, .. } = whole;
         let mut row = RunPart {
             items: Vec::new(),
@@ -285,16 +316,20 @@ impl Turn<'_> {
         let (mut bytes, mut part) = (0, first_part);
         for (sequence, item) in (from..).zip(items) {
             let size = item.row_bytes();
-            if bytes + size > RUN_ROW_BYTES_MAX && !row.items.is_empty() {
-                self.put(run_key(thread, arrival).u16(part), &row);
+            let parts = bytes + size > RUN_ROW_BYTES_MAX
+                || loaded.scope_of_part(&row) != loaded.scope(item.ends_ms);
+            if parts && !row.items.is_empty() {
+                let scope = loaded.scope_of_part(&row);
+                self.put_said(run_key(thread, arrival).u16(part), &row, scope)?;
                 row.items.clear();
                 (bytes, row.from, part) = (0, sequence, part + 1);
             }
             bytes += size;
             row.items.push(item);
         }
-        self.put(run_key(thread, arrival).u16(part), &row);
-        part + 1
+        let scope = loaded.scope_of_part(&row);
+        self.put_said(run_key(thread, arrival).u16(part), &row, scope)?;
+        Ok(part + 1)
     }
 
     /// Puts a batch into the outbox: encrypted at once when no other copy of this device can be writing, else when that
@@ -305,9 +340,16 @@ impl Turn<'_> {
         appended: Appended,
     ) -> Result<(), EngineError> {
         let Appended {
-            from, to, batch, ..
+            from,
+            to,
+            batch,
+            arrival,
+            ends_ms,
         } = appended;
         let envelope = loaded.thread.envelope_next;
+        if let Some(ends_ms) = ends_ms {
+            self.note_ending(loaded.number, arrival, ends_ms, Some(envelope));
+        }
         loaded.thread.envelope_next += 1;
         // What waits as plaintext goes first: an author's envelopes carry its messages in order.
         let in_turn = loaded.thread.authors[0].track(batch.lane).sealed + 1 == from;
@@ -329,9 +371,10 @@ impl Turn<'_> {
             stored: Vec::new(),
             bytes: 0,
             late_tries: None,
+            ends_ms,
+            period: None,
         };
-        self.put_outbox(loaded, envelope, &body, state);
-        Ok(())
+        self.put_outbox(loaded, envelope, &body, state)
     }
 
     /// Encrypts a batch. The send ratchet has moved; its row is among the writes of this step.
@@ -386,6 +429,7 @@ impl Item {
             edited_ms: 0,
             silent,
             amended: None,
+            ends_ms: None,
         }
     }
 
@@ -399,7 +443,8 @@ impl Item {
 
     fn row_bytes(&self) -> usize {
         let amended = self.amended.map_or(0, |_| AMENDED_BYTES);
-        self.body.len() + MESSAGE_ROOM_BYTES + amended
+        let ends = self.ends_ms.map_or(0, |_| ENDS_BYTES);
+        self.body.len() + MESSAGE_ROOM_BYTES + amended + ends
     }
 }
 
@@ -418,17 +463,25 @@ fn heads_seen(loaded: &Loaded) -> Vec<(comptoir_protocol::id::DeviceId, Lane, u6
     heads
 }
 
-/// Splits messages, in order, into as few batches as fit an envelope each.
-fn split_to_fit(messages: Vec<Message>) -> Vec<Vec<Message>> {
-    let mut groups: Vec<Vec<Message>> = Vec::new();
+/// Messages, and for how long they are there, s.
+type Lived<M> = (Option<u32>, M);
+
+/// Splits messages, in order, into as few batches as fit an envelope each. Those of one batch are there for as long: its
+/// envelope lies under one key, which goes when all of them are gone.
+fn split_to_fit(messages: Vec<Lived<Message>>) -> Vec<Lived<Vec<Message>>> {
+    let mut groups: Vec<Lived<Vec<Message>>> = Vec::new();
     let mut bytes = usize::MAX;
-    for message in messages {
+    for (lives_s, message) in messages {
         let size = message.body.len() + MESSAGE_ROOM_BYTES;
         bytes = bytes.saturating_add(size);
         match groups.last_mut() {
-            Some(group) if bytes <= BATCH_BYTES_MAX => group.push(message),
+            Some((group_lives_s, group))
+                if bytes <= BATCH_BYTES_MAX && *group_lives_s == lives_s =>
+            {
+                group.push(message);
+            }
             _ => {
-                groups.push(vec![message]);
+                groups.push((lives_s, vec![message]));
                 bytes = size;
             }
         }

@@ -170,6 +170,7 @@ impl Turn<'_> {
             held_back: 0,
             made_ms: self.now.wall_ms,
             amends_waiting: None,
+            generation: None,
         };
         self.memory.threads.insert(thread.id, number);
         // Nobody can be ahead of us in a thread that begins now.

@@ -442,6 +442,8 @@ impl Turn<'_> {
             stored: Vec::new(),
             bytes: 0,
             late_tries: None,
+            ends_ms: None,
+            period: None,
         };
         self.put_outbox(
             &mut loaded,
@@ -450,7 +452,7 @@ impl Turn<'_> {
                 parcel: parcel.to_bytes(),
             },
             state,
-        );
+        )?;
         self.put_thread(loaded);
         contact.standing = Standing::Talking;
         contact.thread = Some(thread);

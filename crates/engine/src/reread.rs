@@ -108,7 +108,7 @@ impl Turn<'_> {
                 sequence,
             };
             let message = item.message();
-            match self.hear(loaded, spoken, &message) {
+            match self.hear(loaded, spoken, &message).0 {
                 Meant::ForUser => continue,
                 Meant::Unknown => {
                     unknown = true;
@@ -117,7 +117,10 @@ impl Turn<'_> {
                 Meant::ForNode => {}
                 Meant::Amends(amendment) => amendments.push(amendment),
             }
-            *item = Item::received(&message, true);
+            *item = Item {
+                ends_ms: item.ends_ms,
+                ..Item::received(&message, true)
+            };
             silenced = true;
         }
         let said = Said {
@@ -131,7 +134,8 @@ impl Turn<'_> {
             (part.from + part.items.len() as u64).saturating_sub(1),
         );
         if silenced {
-            self.put(run_key(loaded.number, arrival).u16(number), &part);
+            let scope = loaded.scope_of_part(&part);
+            self.put_said(run_key(loaded.number, arrival).u16(number), &part, scope)?;
             loaded.thread.unread = self.count_unread(loaded)?;
             loaded.dirty = true;
         }

@@ -36,6 +36,8 @@ pub(crate) enum Timer {
     Reread,
     /// End what was held back long enough.
     HeldBack,
+    /// End messages whose time is over.
+    Ending,
 }
 
 /// All timers.

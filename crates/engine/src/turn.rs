@@ -19,7 +19,7 @@ use crate::rows::record::{from_row, to_row};
 use crate::seam::config::{Config, mutant};
 use crate::seam::error::EngineError;
 use crate::seam::event::{Event, EventRecord};
-use crate::seam::step::{Dial, ROW_BYTES_MAX, Send, Step, Write};
+use crate::seam::step::{Dial, ROW_BYTES_MAX, Scope, Scopes, Send, Step, Write};
 use crate::seam::view::{Row, Scan, View};
 use crate::thread_cache::{Loaded, ThreadCache};
 
@@ -33,6 +33,9 @@ pub(crate) struct Turn<'a> {
     pub(crate) step: Step,
     view: &'a dyn View,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// What those rows lie under that hold what was said.
+    scopes: BTreeMap<Vec<u8>, Scope>,
+    destroyed: Vec<Scopes>,
     /// Threads used in this turn; they go back to the cache only when it succeeds.
     pub(crate) used: BTreeMap<u32, Loaded>,
     /// What contacts told the node in this step.
@@ -63,6 +66,8 @@ impl<'a> Turn<'a> {
             step: Step::default(),
             view,
             writes: BTreeMap::new(),
+            scopes: BTreeMap::new(),
+            destroyed: Vec::new(),
             used: BTreeMap::new(),
             told: Vec::new(),
             confirmed: BTreeSet::new(),
@@ -84,6 +89,8 @@ impl<'a> Turn<'a> {
         let Turn {
             mut step,
             writes,
+            mut scopes,
+            destroyed,
             used,
             cache,
             memory,
@@ -102,9 +109,13 @@ impl<'a> Turn<'a> {
             .into_iter()
             .filter(|(key, _)| !forgotten(config, key, sent))
             .map(|(key, value)| match value {
-                Some(value) => Write::Put { key, value },
+                Some(value) => {
+                    let scope = scopes.remove(&key);
+                    Write::Put { key, value, scope }
+                }
                 None => Write::Delete { key },
             })
+            .chain(destroyed.into_iter().map(Write::Destroy))
             .collect();
         step.wake_at = memory.wake_at();
         Ok(step)
@@ -195,6 +206,33 @@ impl<'a> Turn<'a> {
 
     pub(crate) fn put_bytes(&mut self, key: impl Into<Vec<u8>>, value: Vec<u8>) {
         self.writes.insert(key.into(), Some(value));
+    }
+
+    /// Puts a record that holds what was said.
+    pub(crate) fn put_said<T: Wire>(
+        &mut self,
+        key: impl Into<Vec<u8>>,
+        record: &T,
+        scope: Scope,
+    ) -> Result<(), EngineError> {
+        self.put_said_bytes(key, to_row(record), scope)
+    }
+
+    pub(crate) fn put_said_bytes(
+        &mut self,
+        key: impl Into<Vec<u8>>,
+        row: Vec<u8>,
+        scope: Scope,
+    ) -> Result<(), EngineError> {
+        let key = key.into();
+        self.scopes.insert(key.clone(), scope);
+        self.writes.insert(key, Some(row));
+        self.note_period(scope)
+    }
+
+    /// Destroys keys, behind everything this step writes.
+    pub(crate) fn destroy(&mut self, scopes: Scopes) {
+        self.destroyed.push(scopes);
     }
 
     pub(crate) fn delete(&mut self, key: impl Into<Vec<u8>>) {

@@ -213,12 +213,10 @@ impl Turn<'_> {
                 if self.may_encrypt(&loaded) {
                     let parcel =
                         self.seal_batch(&mut loaded, envelope, state.lane, state.to, &batch)?;
-                    self.put(
-                        row,
-                        &OutboxBody::Sealed {
-                            parcel: parcel.clone(),
-                        },
-                    );
+                    let body = OutboxBody::Sealed {
+                        parcel: parcel.clone(),
+                    };
+                    self.put_said(row, &body, loaded.scope_of_envelope(state))?;
                     sealed = Some(parcel);
                 }
                 self.put_thread(loaded);

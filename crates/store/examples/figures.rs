@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use comptoir_engine::{Scan, View, Write};
+use comptoir_engine::{Scan, Scope, View, Write};
 use comptoir_store::{Access, EngineKind, OpenOptions, Store, Writer};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -194,7 +194,13 @@ fn reopen(folder: &Path, engine: EngineKind, state: &str) -> Outcome<()> {
 
 /// What receiving or sending one run writes.
 fn run_step(row: u64, run: u64) -> Vec<Write> {
-    let thread = ((row % THREADS) as u32).to_be_bytes();
+    let thread = (row % THREADS) as u32;
+    let scope = Scope {
+        thread,
+        generation: 0,
+        period: 0,
+    };
+    let thread = thread.to_be_bytes();
     let arrival = (row / THREADS).to_be_bytes();
     let key = |space: u8| [&[space][..], &thread, &arrival].concat();
     let mut messages = vec![0; (run * 218) as usize];
@@ -205,18 +211,22 @@ fn run_step(row: u64, run: u64) -> Vec<Write> {
         Write::Put {
             key: key(7),
             value: messages,
+            scope: Some(scope),
         },
         Write::Put {
             key: key(8),
             value: vec![1; 24],
+            scope: None,
         },
         Write::Put {
             key: key(0x10),
             value: vec![2; 60],
+            scope: None,
         },
         Write::Put {
             key: [&[5][..], &thread].concat(),
             value: vec![row as u8; 700],
+            scope: None,
         },
         counter(row),
     ]
@@ -226,6 +236,7 @@ fn counter(step: u64) -> Write {
     Write::Put {
         key: vec![1],
         value: step.to_be_bytes().to_vec(),
+        scope: None,
     }
 }
 
@@ -233,6 +244,7 @@ fn put(space: u8, number: u64, value: Vec<u8>) -> Write {
     Write::Put {
         key: [&[space][..], &number.to_be_bytes()].concat(),
         value,
+        scope: None,
     }
 }
 

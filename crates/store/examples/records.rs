@@ -6,7 +6,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use comptoir_engine::{Scan, View, Write};
+use comptoir_engine::{Scan, Scope, View, Write};
 use comptoir_store::{Access, EngineKind, Floor, OpenOptions, Store, Writer};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -66,20 +66,33 @@ fn append(folder: &Path, engine: EngineKind, from: u64, count: u64) -> Outcome<(
     std::process::exit(0)
 }
 
+/// A new scope every hundred records, so that kills and power cuts fall between the write of a key and the commit of its
+/// first row.
+fn scope(number: u64) -> Scope {
+    Scope {
+        thread: (number / 100) as u32,
+        generation: 0,
+        period: 0,
+    }
+}
+
 /// The rows of one record: its value, an index entry, a counter; sometimes a large row, or the end of an older record.
 fn record(number: u64) -> Vec<Write> {
     let mut writes = vec![
         Write::Put {
             key: value_key(number),
             value: value(number),
+            scope: Some(scope(number)),
         },
         Write::Put {
             key: index_key(number),
             value: number.to_be_bytes().to_vec(),
+            scope: None,
         },
         Write::Put {
             key: vec![1],
             value: number.to_be_bytes().to_vec(),
+            scope: None,
         },
     ];
     if let Some(old) = number.checked_sub(3).filter(|old| is_deleted(*old)) {

@@ -7,7 +7,7 @@ use comptoir_kv::Batch;
 
 use crate::StoreError;
 use crate::codec;
-use crate::core::{CONSUMER, Core};
+use crate::core::{CONSUMER, Core, unseal};
 use crate::records::ConsumerV2;
 
 /// At most 256 consumers a store: scripts and webhooks of one person. Full: a new name is refused.
@@ -105,7 +105,7 @@ impl Core {
         let read = |(key, sealed): (Vec<u8>, Vec<u8>)| {
             let number = <[u8; 2]>::try_from(&key[1..])
                 .map_err(|_| StoreError::Corrupt("the key of a consumer is damaged".into()))?;
-            let record: ConsumerV2 = codec::decode(&self.unseal(&key, &sealed)?)?;
+            let record: ConsumerV2 = codec::decode(&unseal(&self.sealer, &key, &sealed)?)?;
             Ok((u16::from_be_bytes(number), record.into()))
         };
         rows.into_iter().map(read).collect()

@@ -2,14 +2,16 @@
 //! The core of a store: sealed rows on a key-value engine, with what is not durable yet laid over them. Synchronous: the
 //! simulator drives it step by step, [`crate::Writer`] from a thread of its own.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use comptoir_crypto::at_rest::{RootStoreKey, Sealer};
-use comptoir_engine::Write;
-use comptoir_kv::{Batch, Kv, KvError, Stats};
+use comptoir_crypto::at_rest::{RootStoreKey, Sealer, scope_of};
+use comptoir_engine::{Scope, Write};
+use comptoir_kv::{Batch, Kv, KvError, Slot, Stats};
 use rand_core::CryptoRng;
 
-use crate::pending::{Group, Pending};
+use crate::pending::{Group, Pending, Plain};
+use crate::scopes::{Doomed, ScopeKeys};
 use crate::view::{CommittedView, PendingView};
 use crate::{Seq, StoreError, schema};
 
@@ -23,8 +25,10 @@ pub(crate) const CHECK: u8 = 0xe1;
 pub(crate) const CONSUMER: u8 = 0xe2;
 /// `name` → a note of the node.
 pub(crate) const NOTE: u8 = 0xe3;
+/// `slot u32` → the nonce under which a key lies there that is being destroyed.
+pub(crate) const DESTROYING: u8 = 0xe4;
 /// One past the last space in use.
-const SPACES_END: u8 = 0xe4;
+const SPACES_END: u8 = 0xe5;
 
 /// How values are sealed. Not the schema of the records inside: a migration need not seal everything again.
 const SEALING: u16 = 1;
@@ -34,6 +38,7 @@ pub struct Core {
     /// Replaced as a whole when the store is opened again after a failure.
     kv: RwLock<Arc<dyn Kv>>,
     pub(crate) sealer: Sealer,
+    scopes: ScopeKeys,
     pending: RwLock<Pending>,
     /// Held while a consumer is looked up and written, so that two new ones do not take one number.
     pub(crate) consumers: Mutex<()>,
@@ -49,9 +54,12 @@ impl Core {
     ) -> Result<Self, StoreError> {
         let sealer = Sealer::open_session(key, SEALING, SPACES_END, rng);
         schema::open(kv.as_ref(), &sealer)?;
+        let scopes = ScopeKeys::new(key, rng);
+        scopes.load(kv.as_ref(), &sealer)?;
         Ok(Self {
             kv: RwLock::new(kv),
             sealer,
+            scopes,
             pending: RwLock::default(),
             consumers: Mutex::default(),
         })
@@ -82,21 +90,32 @@ impl Core {
         };
         let Some(group) = group else { return Ok(None) };
         // Steps that write nothing still wait for those before them, but not for a disk of their own.
-        let committed = match group.rows.is_empty() {
-            true => Ok(()),
-            false => self.kv().commit(&self.seal(&group)),
+        let committed = match group.rows.is_empty() && group.destroys.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.commit_rows(&group),
         };
-        let mut pending = self.pending_mut();
-        match committed {
-            Ok(()) => {
-                pending.on_durable(&group);
-                Ok(Some(group.up_to))
-            }
+        let destroyed = committed.and_then(|doomed| {
+            self.pending_mut().on_durable(&group);
+            // Only behind the commit: before it, a crash would leave rows that nothing opens.
+            self.scopes.destroy(self.kv().as_ref(), &doomed)
+        });
+        match destroyed {
+            Ok(()) => Ok(Some(group.up_to)),
             Err(error) => {
-                pending.on_failure(error.to_string());
-                Err(error.into())
+                self.pending_mut().on_failure(error.to_string());
+                Err(error)
             }
         }
+    }
+
+    /// Commits a group behind the keys it needs; which keys go now that it is durable.
+    fn commit_rows(&self, group: &Group) -> Result<Vec<Doomed>, StoreError> {
+        let kv = self.kv();
+        let mut batch = self.seal(kv.as_ref(), group)?;
+        let doomed = self.scopes.doom(&self.sealer, &group.destroys, &mut batch);
+        kv.commit(&batch)?;
+        self.scopes.on_durable();
+        Ok(doomed)
     }
 
     /// Submits and commits, with everything that waited before: for callers without a driver.
@@ -111,6 +130,7 @@ impl Core {
     /// After a refusal, a full disk say, `kv` may be the one it had.
     pub fn reopen(&self, kv: Arc<dyn Kv>) -> Result<(), StoreError> {
         schema::open(kv.as_ref(), &self.sealer)?;
+        self.scopes.load(kv.as_ref(), &self.sealer)?;
         *self.kv.write().unwrap_or_else(PoisonError::into_inner) = kv;
         self.pending_mut().reset();
         Ok(())
@@ -184,21 +204,57 @@ impl Core {
         self.pending.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seals a group. Done here, by the committing thread, because only here is it known which of several values of a
-    /// key is the one that goes to disk.
-    fn seal(&self, group: &Group) -> Batch {
-        let seal = |(key, value): (&Vec<u8>, &crate::pending::Value)| {
-            let sealed = value
-                .as_ref()
-                .map(|value| self.sealer.seal(key[0], key, value));
-            (key.clone(), sealed)
+    /// Seals a group, behind the keys that its scopes need. Done here, by the committing thread, because only here is it
+    /// known which of several values of a key is the one that goes to disk.
+    fn seal(&self, kv: &dyn Kv, group: &Group) -> Result<Batch, StoreError> {
+        let values = group.rows.values().flatten();
+        let scopes: BTreeSet<Scope> = values.filter_map(|value| value.scope).collect();
+        let is_destroyed = |scope: &&Scope| {
+            let mut destroys = group.destroys.iter();
+            destroys.any(|destroyed| destroyed.contain(scope))
         };
-        group.rows.iter().map(seal).collect()
+        // A row without its key, from the moment it is durable: whoever asks for that has a fault.
+        if let Some(scope) = scopes.iter().find(is_destroyed) {
+            return Err(StoreError::Refused(format!(
+                "a row is written under {scope:?}, which is destroyed"
+            )));
+        }
+        self.scopes.make(kv, &scopes)?;
+        let mut batch = Batch::new();
+        for (key, value) in &group.rows {
+            let sealed = match value.as_deref() {
+                None => None,
+                Some(Plain { bytes, scope: None }) => Some(self.sealer.seal(key[0], key, bytes)),
+                Some(Plain {
+                    bytes,
+                    scope: Some(scope),
+                }) => Some(self.scopes.seal(&self.sealer, scope, key, bytes)?),
+            };
+            batch.insert(key.clone(), sealed);
+        }
+        Ok(batch)
     }
 
-    /// Opens one value as it was read from disk.
-    pub(crate) fn unseal(&self, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        unseal(&self.sealer, key, sealed)
+    /// Opens one value as it was read from disk; none when it was deleted since, and its key destroyed.
+    pub(crate) fn unseal(
+        &self,
+        key: &[u8],
+        mut sealed: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        loop {
+            let opened = match scope_of(&sealed) {
+                None => unseal(&self.sealer, key, &sealed),
+                Some(scope) => self.scopes.open(&self.sealer, &scope, key, &sealed),
+            };
+            match opened {
+                Err(error @ StoreError::ScopeKey { .. }) => match self.kv().get(key)? {
+                    None => return Ok(None),
+                    Some(again) if again == sealed => return Err(error),
+                    Some(again) => sealed = again,
+                },
+                opened => return opened.map(Some),
+            }
+        }
     }
 }
 
@@ -214,15 +270,16 @@ pub(crate) fn unseal(sealer: &Sealer, key: &[u8], sealed: &[u8]) -> Result<Vec<u
 // What the engine lets out as a row fits a value once it is sealed: no step of its own is refused here for its size.
 const _: () = assert!(
     comptoir_engine::ROW_BYTES_MAX
-        <= comptoir_kv::VALUE_BYTES_MAX - comptoir_crypto::at_rest::SEAL_BYTES
+        <= comptoir_kv::VALUE_BYTES_MAX - comptoir_crypto::at_rest::SCOPED_BYTES
 );
 
 /// The engine writes to its own spaces, and nothing longer than a row may be.
 fn check_writes(writes: &[Write]) -> Result<(), StoreError> {
     for write in writes {
         let (key, bytes) = match write {
-            Write::Put { key, value } => (key, value.len()),
+            Write::Put { key, value, .. } => (key, value.len()),
             Write::Delete { key } => (key, 0),
+            Write::Destroy(_) => continue,
         };
         match key.first() {
             Some(1..OWN_SPACES) => {}
@@ -236,7 +293,7 @@ fn check_writes(writes: &[Write]) -> Result<(), StoreError> {
             let (bytes, max) = (key.len(), comptoir_kv::KEY_BYTES_MAX);
             return Err(KvError::KeyTooLong { bytes, max }.into());
         }
-        let max = comptoir_kv::VALUE_BYTES_MAX - comptoir_crypto::at_rest::SEAL_BYTES;
+        let max = comptoir_engine::ROW_BYTES_MAX;
         if bytes > max {
             return Err(KvError::ValueTooLarge { bytes, max }.into());
         }
@@ -263,6 +320,14 @@ impl Kv for Stopped {
     }
 
     fn commit(&self, _: &Batch) -> Result<(), KvError> {
+        Err(KvError::Closed)
+    }
+
+    fn slots(&self) -> Result<Option<Vec<Slot>>, KvError> {
+        Err(KvError::Closed)
+    }
+
+    fn write_slots(&self, _: &BTreeMap<u32, Slot>) -> Result<(), KvError> {
         Err(KvError::Closed)
     }
 

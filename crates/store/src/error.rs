@@ -60,6 +60,16 @@ pub enum StoreError {
         /// What the cipher said.
         source: OpenError,
     },
+    /// A row is there, and no key of its scope that opens it. Nothing was skipped.
+    #[error(
+        "what was said in thread {thread} cannot be read: the key for it is not in the file {file}, or the row is damaged; restore the folder from a backup"
+    )]
+    ScopeKey {
+        /// The thread's local number.
+        thread: u32,
+        /// The file that should have the key.
+        file: &'static str,
+    },
     /// A record of the store's own is damaged.
     #[error("a record of the store is damaged: {0}")]
     Record(#[from] CodecError),

@@ -14,6 +14,7 @@ mod notes;
 mod pending;
 mod records;
 mod schema;
+mod scopes;
 mod store;
 mod unlock;
 mod view;

@@ -4,7 +4,7 @@
 use comptoir_kv::Batch;
 
 use crate::StoreError;
-use crate::core::{Core, NOTE};
+use crate::core::{Core, NOTE, unseal};
 
 /// A note holds at most 256 KiB: a thousand tokens of 200 bytes, and room.
 pub const NOTE_BYTES_MAX: usize = 256 << 10;
@@ -18,7 +18,7 @@ impl Core {
         let key = note_key(name)?;
         self.kv()
             .get(&key)?
-            .map(|sealed| self.unseal(&key, &sealed))
+            .map(|sealed| unseal(&self.sealer, &key, &sealed))
             .transpose()
     }
 

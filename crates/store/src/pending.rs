@@ -4,10 +4,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use comptoir_engine::Write;
+use comptoir_engine::{Scope, Scopes, Write};
 
 /// A value shared by the queue, the overlay and whoever reads it; none is a deletion.
-pub(crate) type Value = Option<Arc<Vec<u8>>>;
+pub(crate) type Value = Option<Arc<Plain>>;
+
+/// A value that is not sealed yet.
+pub(crate) struct Plain {
+    pub(crate) bytes: Vec<u8>,
+    /// What it is to be sealed under; none: the store's own keys.
+    pub(crate) scope: Option<Scope>,
+}
 
 /// One group takes at most 512 submissions: with a row of 3.5 KB each that is within [`GROUP_BYTES_MAX`] anyway, and it
 /// bounds how much work one failed commit undoes.
@@ -35,12 +42,15 @@ pub(crate) struct Pending {
 struct Submission {
     seq: Seq,
     rows: Vec<(Vec<u8>, Value)>,
+    destroys: Vec<Scopes>,
     bytes: usize,
 }
 
 /// What one commit carries: of each key the newest value.
 pub(crate) struct Group {
     pub(crate) rows: BTreeMap<Vec<u8>, Value>,
+    /// Scopes under which no row of this commit lies, nor any that is left.
+    pub(crate) destroys: Vec<Scopes>,
     pub(crate) up_to: Seq,
 }
 
@@ -49,22 +59,33 @@ impl Pending {
     pub(crate) fn submit(&mut self, writes: Vec<Write>) -> Seq {
         self.submitted.0 += 1;
         let seq = self.submitted;
-        let rows: Vec<_> = writes
-            .into_iter()
-            .map(|write| match write {
-                Write::Put { key, value } => (key, Some(Arc::new(value))),
-                Write::Delete { key } => (key, None),
-            })
-            .collect();
+        let (mut rows, mut destroys) = (Vec::with_capacity(writes.len()), Vec::new());
+        for write in writes {
+            match write {
+                Write::Put { key, value, scope } => {
+                    let bytes = value;
+                    rows.push((key, Some(Arc::new(Plain { bytes, scope }))));
+                }
+                Write::Delete { key } => rows.push((key, None)),
+                Write::Destroy(scopes) => destroys.push(scopes),
+            }
+        }
         let bytes = rows
             .iter()
-            .map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len()))
+            .map(|(key, value): &(_, Value)| {
+                key.len() + value.as_ref().map_or(0, |value| value.bytes.len())
+            })
             .sum();
         for (key, value) in &rows {
             self.overlay.insert(key.clone(), (seq, value.clone()));
         }
         self.queue_bytes += bytes;
-        self.queue.push_back(Submission { seq, rows, bytes });
+        self.queue.push_back(Submission {
+            seq,
+            rows,
+            destroys,
+            bytes,
+        });
         seq
     }
 
@@ -73,6 +94,7 @@ impl Pending {
     pub(crate) fn next_group(&mut self) -> Option<Group> {
         let mut group = Group {
             rows: BTreeMap::new(),
+            destroys: Vec::new(),
             up_to: Seq::default(),
         };
         let (mut submissions, mut bytes) = (0, 0);
@@ -85,6 +107,7 @@ impl Pending {
             self.queue_bytes -= submission.bytes;
             group.up_to = submission.seq;
             group.rows.extend(submission.rows);
+            group.destroys.extend(submission.destroys);
         }
         (submissions > 0).then_some(group)
     }

@@ -5,16 +5,21 @@
 //! killed goes on where it was; it may meet a row that it changed already, and must leave it as it is. There is no way
 //! back: a newer schema is refused and left alone.
 
+use std::collections::BTreeMap;
+
 use comptoir_crypto::at_rest::Sealer;
 use comptoir_kv::{Batch, Kv};
 
 use crate::StoreError;
 use crate::codec;
-use crate::core::{CHECK, CONSUMER, HEADER, unseal};
+use crate::core::{CHECK, CONSUMER, DESTROYING, HEADER, unseal};
 use crate::records::{ConsumerV1, ConsumerV2, HeaderV1};
 
 /// The schema this program writes.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
+
+/// The first schema with keys of scopes.
+const SLOTS_SINCE: u32 = 3;
 
 const HEADER_KEY: [u8; 1] = [HEADER];
 const CHECK_KEY: [u8; 1] = [CHECK];
@@ -31,11 +36,20 @@ struct Migration {
 }
 
 /// Every step, in order; a released one is never changed.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    from: 1,
-    prefix: &[CONSUMER],
-    row: consumer_2,
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        from: 1,
+        prefix: &[CONSUMER],
+        row: consumer_2,
+    },
+    // Rows of threads are sealed under keys of their own from now on; older ones stay as they are and are read by not
+    // being marked. There was nothing in this space: no row is walked.
+    Migration {
+        from: 2,
+        prefix: &[DESTROYING],
+        row: unchanged,
+    },
+];
 
 const _: () = assert!(MIGRATIONS.len() as u32 + 1 == SCHEMA);
 
@@ -53,6 +67,7 @@ pub(crate) fn open(kv: &dyn Kv, sealer: &Sealer) -> Result<(), StoreError> {
         });
     }
     check_key(kv, sealer)?;
+    check_slots(kv, header.schema)?;
     while header.schema < SCHEMA {
         let next = MIGRATIONS
             .iter()
@@ -80,7 +95,23 @@ fn create(kv: &dyn Kv, sealer: &Sealer) -> Result<(), StoreError> {
         Some(sealer.seal(CHECK, &CHECK_KEY, CHECK_VALUE)),
     );
     put_header(&mut batch, &header)?;
+    kv.write_slots(&BTreeMap::new())?;
     Ok(kv.commit(&batch)?)
+}
+
+/// From schema 3 on the file of keys is as old as the store. Rows without it were never written; a new one in place of
+/// one that is lost would hide what is lost with it.
+fn check_slots(kv: &dyn Kv, schema: u32) -> Result<(), StoreError> {
+    if schema < SLOTS_SINCE {
+        return Ok(kv.write_slots(&BTreeMap::new())?);
+    }
+    match kv.slots()? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::Corrupt(format!(
+            "the file {} is missing: without it nothing that was said can be read; restore it from a backup",
+            comptoir_kv::SLOTS_FILE
+        ))),
+    }
 }
 
 fn check_key(kv: &dyn Kv, sealer: &Sealer) -> Result<(), StoreError> {
@@ -147,6 +178,10 @@ fn put_header(batch: &mut Batch, header: &HeaderV1) -> Result<(), StoreError> {
 /// The smallest key above this one.
 fn after(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
+}
+
+fn unchanged(row: &[u8]) -> Result<Vec<u8>, StoreError> {
+    Ok(row.to_vec())
 }
 
 /// Schema 2: a consumer also knows when it last acknowledged, so that one nobody uses any more can be told.

@@ -24,7 +24,7 @@ impl View for PendingView<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         // The overlay first: what leaves it meanwhile is on disk by then.
         if let Some(value) = self.0.pending().value(key) {
-            return Ok(value.as_ref().map(|value| value.to_vec()));
+            return Ok(value.as_ref().map(|value| value.bytes.clone()));
         }
         self.0.committed().get(key)
     }
@@ -78,10 +78,10 @@ impl PendingView<'_> {
             match rows.next() {
                 None => break,
                 Some(Either::Committed((key, sealed))) => {
-                    let value = self.0.unseal(&key, &sealed).map_err(refused)?;
-                    merged.push((key, value));
+                    let value = self.0.unseal(&key, sealed).map_err(refused)?;
+                    merged.extend(value.map(|value| (key, value)));
                 }
-                Some(Either::Pending(key, Some(value))) => merged.push((key, value.to_vec())),
+                Some(Either::Pending(key, Some(value))) => merged.push((key, value.bytes.clone())),
                 Some(Either::Pending(_, None)) => {}
             }
         }
@@ -91,10 +91,10 @@ impl PendingView<'_> {
 
 impl View for CommittedView<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        let sealed = self.0.kv().get(key).map_err(refused)?;
-        sealed
-            .map(|sealed| self.0.unseal(key, &sealed).map_err(refused))
-            .transpose()
+        match self.0.kv().get(key).map_err(refused)? {
+            Some(sealed) => self.0.unseal(key, sealed).map_err(refused),
+            None => Ok(None),
+        }
     }
 
     fn scan(&self, range: Scan) -> Result<Vec<Row>, ViewError> {
@@ -109,11 +109,12 @@ impl View for CommittedView<'_> {
             .kv()
             .scan(&prefix, from.as_deref(), reverse, limit)
             .map_err(refused)?;
-        let open = |(key, sealed): Row| {
-            let value = self.0.unseal(&key, &sealed).map_err(refused)?;
-            Ok((key, value))
-        };
-        rows.into_iter().map(open).collect()
+        let mut opened = Vec::with_capacity(rows.len());
+        for (key, sealed) in rows {
+            let value = self.0.unseal(&key, sealed).map_err(refused)?;
+            opened.extend(value.map(|value| (key, value)));
+        }
+        Ok(opened)
     }
 }
 

@@ -147,6 +147,18 @@ fn told(event: Event) -> (u16, &'static str, Value) {
             state_word(state),
             span(thread, None, lane, from, to),
         ),
+        Event::MessagesEnded {
+            persona,
+            thread,
+            author,
+            lane,
+            from,
+            to,
+        } => (
+            persona,
+            "message.ended",
+            span(thread, Some(author), lane, from, to),
+        ),
         Event::GapSeen {
             persona,
             thread,

@@ -12,7 +12,7 @@ use comptoir_engine::rows::account::Meta;
 use comptoir_engine::rows::contact::Contact;
 use comptoir_engine::rows::key;
 use comptoir_engine::rows::thread::Thread;
-use comptoir_engine::{Event, EventRecord, Scan, View as _, Write};
+use comptoir_engine::{Event, EventRecord, Scan, Scope, View as _, Write};
 use comptoir_protocol::codec::Wire;
 use comptoir_protocol::id::{AccountId, PeerKey, ThreadId};
 use comptoir_store::Core;
@@ -186,8 +186,18 @@ fn number_at(row_key: &[u8]) -> u32 {
     tail.map_or(0, u32::from_be_bytes)
 }
 
+/// What is said in a thread is sealed under the thread's own key, as the engine does.
+fn scope_of(row_key: &[u8]) -> Option<Scope> {
+    (row_key.first() == Some(&key::RUN)).then(|| Scope {
+        thread: number_at(row_key),
+        generation: 0,
+        period: 0,
+    })
+}
+
 fn put(key: Vec<u8>, value: Vec<u8>) -> Write {
-    Write::Put { key, value }
+    let scope = scope_of(&key);
+    Write::Put { key, value, scope }
 }
 
 fn record<T: Wire>(row: &[u8]) -> anyhow::Result<T> {

@@ -78,7 +78,8 @@ fn commit_p50_us(folder: &std::path::Path) -> anyhow::Result<f64> {
         let key = [&[7][..], &step.to_be_bytes()].concat();
         let value = vec![u8::try_from(step % 251)?; 260];
         let start = std::time::Instant::now();
-        core.commit(vec![comptoir_engine::Write::Put { key, value }])?;
+        let scope = None;
+        core.commit(vec![comptoir_engine::Write::Put { key, value, scope }])?;
         taken.push(start.elapsed());
     }
     Ok(middle_us(taken))

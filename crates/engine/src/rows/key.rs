@@ -53,6 +53,15 @@ pub const HELD_BACK: u8 = 0x1a;
 pub const DECLINED: u8 = 0x1b;
 /// How messages went: one row, [`crate::rows::counts::Counts`].
 pub const COUNTS: u8 = 0x1f;
+/// `end ms u64 ‖ thread u32 ‖ arrival u64` → [`crate::rows::ending::Ending`]. The largest arrival stands for amendments
+/// that wait for their messages.
+pub const ENDING: u8 = 0x20;
+/// `period u32 ‖ thread u32 ‖ generation u32` → a scope whose key goes when its week is over.
+pub const PERIOD: u8 = 0x21;
+/// `thread u32` → [`crate::rows::ending::Leaving`].
+pub const LEAVING: u8 = 0x22;
+/// One row: what the clock that messages end by said when it was looked at last, ms.
+pub const ENDING_CLOCK: u8 = 0x23;
 
 /// Builds a key.
 #[derive(Clone, Debug)]

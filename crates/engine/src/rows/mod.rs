@@ -6,6 +6,7 @@
 pub mod account;
 pub mod contact;
 pub mod counts;
+pub mod ending;
 pub mod held_back;
 pub mod key;
 pub mod reach;

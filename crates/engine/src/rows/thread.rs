@@ -45,6 +45,8 @@ record! {
         15 pub made_ms: u64,
         /// Amendments that wait for their message.
         16 pub amends_waiting: Option<u32>,
+        /// How often its messages were deleted, where they were: what is said since lies under other keys.
+        17 pub generation: Option<u32>,
     }
 }
 
@@ -162,6 +164,8 @@ record! {
         3 pub silent: bool,
         /// The place of the amendment that stands here. Absent: none, or one of this node alone.
         4 pub amended: Option<Place>,
+        /// When it ends, by the clock of [`crate::rows::key::ENDING_CLOCK`].
+        5 pub ends_ms: Option<u64>,
     }
 }
 
@@ -174,6 +178,8 @@ record! {
         1 pub text: Option<String>,
         /// The date to show.
         2 pub said_ms: u64,
+        /// When its text is to be gone, whether or not the message came.
+        3 pub ends_ms: Option<u64>,
     }
 }
 
@@ -255,6 +261,11 @@ record! {
         6 pub bytes: u64,
         /// Tries since its time was over.
         7 pub late_tries: Option<u32>,
+        /// When its messages end, all at once.
+        8 pub ends_ms: Option<u64>,
+        /// The week under whose key the body lies, where that is not the one in which its messages end: it was written
+        /// before the thread's messages were deleted.
+        9 pub period: Option<u32>,
     }
 }
 
@@ -275,6 +286,7 @@ mod tests {
             place,
             text: text.map(str::to_owned),
             said_ms: 0,
+            ends_ms: None,
         }
     }
 

@@ -243,6 +243,21 @@ choice! {
             /// The last.
             5 to: u64,
         },
+        /// Messages ended, as their author wanted, and are not here any more.
+        32 MessagesEnded {
+            /// Whose.
+            0 persona: u16,
+            /// The thread's number.
+            1 thread: u32,
+            /// Whose messages.
+            2 author: DeviceId,
+            /// The lane.
+            3 lane: Lane,
+            /// The first.
+            4 from: u64,
+            /// The last.
+            5 to: u64,
+        },
     }
 }
 

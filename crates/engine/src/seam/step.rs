@@ -10,9 +10,9 @@ use crate::seam::event::Event;
 use crate::seam::input::CommandId;
 use comptoir_protocol::secret::Secret;
 
-/// The longest row a step writes: what the stores take in one value, 1 MiB, less what sealing adds to it. A step with a
-/// longer one is an error before anything of it is handed on.
-pub const ROW_BYTES_MAX: usize = (1 << 20) - comptoir_crypto::at_rest::SEAL_BYTES;
+/// The longest row a step writes: what the stores take in one value, 1 MiB, less what sealing adds to it at most. A step
+/// with a longer one is an error before anything of it is handed on.
+pub const ROW_BYTES_MAX: usize = (1 << 20) - comptoir_crypto::at_rest::SCOPED_BYTES;
 
 /// All that follows from one input.
 ///
@@ -22,7 +22,7 @@ pub const ROW_BYTES_MAX: usize = (1 << 20) - comptoir_crypto::at_rest::SEAL_BYTE
 #[must_use]
 #[derive(Debug, Default)]
 pub struct Step {
-    /// One atomic batch, each key at most once.
+    /// One atomic batch, each key at most once; what it destroys comes last.
     pub writes: Vec<Write>,
     /// Frames for connected peers, in this order per peer.
     pub sends: Vec<Send>,
@@ -47,12 +47,55 @@ pub enum Write {
         key: Vec<u8>,
         /// What.
         value: Vec<u8>,
+        /// What it is sealed under. If left unset: the store's own keys, which last as long as the store.
+        scope: Option<Scope>,
     },
     /// The row is gone.
     Delete {
         /// Which.
         key: Vec<u8>,
     },
+    /// No row lies under these scopes after this batch, and none is written under them again: once the batch is durable
+    /// their keys are destroyed, and with them whatever an old segment of the store still holds of such rows.
+    Destroy(Scopes),
+}
+
+/// Rows that are erased together: those of one thread that hold what was said there, by how long they last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// The thread's local number.
+    pub thread: u32,
+    /// How often the thread's messages were deleted.
+    pub generation: u32,
+    /// One more than the number of the week in which the last of these rows ends; 0 for rows that do not end by
+    /// themselves.
+    pub period: u32,
+}
+
+/// Scopes to be destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scopes {
+    /// This one.
+    One(Scope),
+    /// All of a thread that are older than this generation.
+    Before {
+        /// The thread's local number.
+        thread: u32,
+        /// The first generation that stays.
+        generation: u32,
+    },
+}
+
+impl Scopes {
+    /// Whether `scope` is one of them.
+    pub fn contain(&self, scope: &Scope) -> bool {
+        match self {
+            Self::One(one) => one == scope,
+            Self::Before { thread, generation } => {
+                scope.thread == *thread && scope.generation < *generation
+            }
+        }
+    }
 }
 
 /// A frame for a connected peer.

@@ -5,6 +5,7 @@
 mod amendments;
 mod bounds;
 mod contradictions;
+mod ending;
 mod faults;
 mod first_contact;
 mod guests;

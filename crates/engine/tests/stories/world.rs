@@ -50,6 +50,8 @@ pub struct World {
     pub relays: Vec<FakeRelay>,
     pub weather: Weather,
     pub now_ms: u64,
+    /// How far everybody's wall clock is wrong.
+    pub wall_skew_ms: i64,
     links: Vec<(usize, usize)>,
     /// What the story says about itself when it fails.
     pub told: Option<u64>,
@@ -73,6 +75,7 @@ impl World {
             relays: Vec::new(),
             weather: Weather::default(),
             now_ms: 1_000,
+            wall_skew_ms: 0,
             links: Vec::new(),
             told: None,
             inputs: 0,
@@ -179,7 +182,7 @@ impl World {
 
     pub fn time(&self) -> Time {
         Time {
-            wall_ms: WALL_START + self.now_ms,
+            wall_ms: (WALL_START + self.now_ms).saturating_add_signed(self.wall_skew_ms),
             mono_ms: self.now_ms,
             boot: [7; 16],
         }

@@ -7,6 +7,7 @@ mod consumers;
 mod folder;
 mod rows;
 mod schema;
+mod scopes;
 mod unlock;
 mod writer;
 
@@ -36,6 +37,7 @@ fn put(key: &[u8], value: &[u8]) -> Write {
     Write::Put {
         key: key.to_vec(),
         value: value.to_vec(),
+        scope: None,
     }
 }
 

@@ -127,7 +127,7 @@ fn a_store_of_schema_1_comes_forward_once() {
 #[test]
 fn a_migration_that_is_killed_goes_on() {
     for failure in [Failure::Nothing, Failure::Written] {
-        for after in 0..6 {
+        for after in 0..8 {
             let disk = schema_1();
             disk.fail_commit(after, failure);
             let opened = open_core(&disk).map(drop);
@@ -137,6 +137,53 @@ fn a_migration_that_is_killed_goes_on() {
             assert_eq!(header(&disk).schema, SCHEMA);
         }
     }
+}
+
+/// A store of schema 2 is one of schema 3 whose rows lie under the store's own keys, all of them, and that has no file
+/// of others. Both kinds of rows are read from then on, side by side.
+#[test]
+fn a_store_of_schema_2_comes_forward_and_its_rows_stay() {
+    for killed_at_its_file in [false, true] {
+        let disk = Disk::new();
+        let core = open_core(&disk).unwrap();
+        core.commit(vec![put(&[7, 1], b"said before")]).unwrap();
+        drop(core);
+        let header_2 = HeaderV1 {
+            schema: 2,
+            migrating_to: 2,
+            migrated_up_to: Vec::new(),
+        };
+        let batch = Batch::from([(vec![HEADER], Some(encode(&header_2).unwrap()))]);
+        disk.open().unwrap().commit(&batch).unwrap();
+        disk.remove_slots();
+        if killed_at_its_file {
+            disk.fail_slots(0, Failure::Written);
+            open_core(&disk).map(drop).unwrap_err();
+        }
+        let core = open_core(&disk).unwrap();
+        assert_eq!(header(&disk).schema, SCHEMA);
+        let core = drop_and_open(core, &disk);
+        let scope = comptoir_engine::Scope {
+            thread: 1,
+            generation: 0,
+            period: 0,
+        };
+        core.commit(vec![comptoir_engine::Write::Put {
+            key: vec![7, 2],
+            value: b"said since".to_vec(),
+            scope: Some(scope),
+        }])
+        .unwrap();
+        let core = drop_and_open(core, &disk);
+        for (row, said) in [(1, &b"said before"[..]), (2, b"said since")] {
+            assert_eq!(core.committed().get(&[7, row]).unwrap().unwrap(), said);
+        }
+    }
+}
+
+fn drop_and_open(core: Core, disk: &Disk) -> Core {
+    drop(core);
+    open_core(disk).unwrap()
 }
 
 #[test]
