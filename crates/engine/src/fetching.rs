@@ -10,6 +10,7 @@ use comptoir_protocol::limits::{CHUNK_BYTES_MAX, RELAY_ACK_SEQUENCES_MAX, SUBSCR
 use crate::memory::{Call, Source};
 use crate::rows::key::{self, Key};
 use crate::rows::reach::{BoxStage, OwnBox, Purpose, Relay};
+use crate::seam::config::mutant;
 use crate::seam::error::EngineError;
 use crate::seam::input::Unreachable;
 use crate::timers::Timer;
@@ -241,7 +242,10 @@ impl Turn<'_> {
         let opened = own_box.grant.as_ref().and_then(|grant| {
             deposit::open(grant.k_box.expose(), &relay, &item.mid, &item.blob).ok()
         });
-        let parcel = opened.and_then(|padded| Parcel::from_padded(&padded).ok());
+        let refused = mutant!(self.config, RefusesHonest) && item.sequence % 4 == 0;
+        let parcel = opened
+            .filter(|_| !refused)
+            .and_then(|padded| Parcel::from_padded(&padded).ok());
         match parcel {
             Some(parcel) => self.on_parcel(parcel, source, item.blob.len()),
             None => {

@@ -15,6 +15,7 @@ use crate::rows::key::{self, Key, u32_at, u64_at};
 use crate::rows::thread::RunPart;
 use crate::seam::answer::{Answer, Refusal};
 use crate::seam::command::MessageAt;
+use crate::seam::config::mutant;
 use crate::seam::error::EngineError;
 use crate::seam::event::Event;
 use crate::seam::view::Scan;
@@ -65,7 +66,8 @@ impl Turn<'_> {
 
     /// Notes that the next arrival of a thread is held back; false when so much is that its content is not kept.
     pub(crate) fn keep_back(&mut self, loaded: &mut Loaded, messages: u64) -> bool {
-        if loaded.thread.held_back + messages > KEPT_PER_CONTACT_MAX {
+        let full = loaded.thread.held_back + messages > KEPT_PER_CONTACT_MAX;
+        if full || mutant!(self.config, ForgetsHeldBack) {
             self.memory.counters.held_back_full += 1;
             return false;
         }

@@ -8,6 +8,7 @@ use comptoir_protocol::id::PeerKey;
 use crate::memory::Source;
 use crate::personas::MAIN;
 use crate::rows::thread::Thread;
+use crate::seam::config::mutant;
 use crate::seam::error::EngineError;
 use crate::timers::Timer;
 use crate::turn::Turn;
@@ -313,6 +314,7 @@ impl Turn<'_> {
                 .pending_in
                 .first()
                 .map_or(link.last_in, |first| link.last_in.min(first - 1));
+            let up_to = up_to + u64::from(mutant!(self.config, ConfirmsAhead));
             self.send(peer, &PeerFrame::Committed { up_to });
         }
         for (rid, sequences) in std::mem::take(&mut self.fetched) {

@@ -3,23 +3,25 @@
 //!
 //! I1 what was promised is there after any death · I2 each message has its effect once · I3 one envelope number, one
 //! ciphertext · I4 nothing is confirmed that is not stored · I5 a hole is told · I8 events are numbered without a gap ·
-//! I9 memory is bounded · I12 what cannot be read stops the engine.
+//! I9 memory is bounded · I11 no promotion is shown without leave · I12 what cannot be read stops the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comptoir_engine::query::{self, ContentView, HistoryItem};
+use comptoir_engine::query::{self, ContentView};
 use comptoir_engine::rows::key::{Key, THREAD};
 use comptoir_engine::rows::thread::Thread;
-use comptoir_engine::{Event, EventRecord, MessageAt, RelayCall, Scan, Send, Step, View as _};
+use comptoir_engine::{Event, EventRecord, MessageAt, RelayCall, Scan, Send, View as _};
 use comptoir_protocol::codec::Wire as _;
 use comptoir_protocol::deposit::{Parcel, ParcelContent};
 use comptoir_protocol::envelope::EnvelopeKind;
 use comptoir_protocol::frame::{Item, PeerFrame, RelayRequest};
-use comptoir_protocol::id::{DeviceId, Lane, Mid, RelayKey, Rid, Sid, ThreadId};
+use comptoir_protocol::id::{DeviceId, Lane, PeerKey, RelayKey, Rid, ThreadId};
 use sha2::{Digest, Sha256};
 
+use crate::confirmations::Confirmations;
 use crate::items::Items;
-use crate::node::Running;
+use crate::node::{Held, Running};
+use crate::promotions::Promotions;
 
 /// An envelope by thread, author and number.
 pub(crate) type Delivery = (ThreadId, DeviceId, u64);
@@ -34,20 +36,29 @@ pub(crate) struct Checks {
     received: BTreeMap<usize, BTreeMap<Stream, BTreeSet<u64>>>,
     /// Holes that were told of, by node and stream.
     told: BTreeMap<usize, BTreeMap<Stream, Vec<(u64, u64)>>>,
+    /// Nodes that received something since their holes were last looked at.
+    gaps_due: BTreeSet<usize>,
     /// Ciphertexts by author, thread and envelope number.
     envelopes: BTreeMap<(DeviceId, ThreadId, u64), [u8; 32]>,
-    deposits: BTreeMap<(Sid, Mid), [u8; 32]>,
-    /// Deliveries that arrived, by receiver and sender, on their present wire.
-    arrived: BTreeMap<(usize, usize), BTreeMap<u64, Delivery>>,
+    /// What arrived on direct streams: confirming it is checked.
+    confirmations: Confirmations,
     /// Messages that a node told were erased.
     erased: BTreeMap<usize, BTreeSet<(u32, DeviceId, Lane, u64)>>,
     /// What relays handed out: acknowledging it is checked.
     items: Items,
+    /// Leaves for promotions, and what came without.
+    pub(crate) promotions: Promotions,
 }
 
 impl Checks {
-    /// A node comes up: its log must be whole, and is the truth about what it received.
-    pub(crate) fn on_started(&mut self, node: usize, running: &Running) -> Result<(), String> {
+    /// A node comes up: its log must be whole, and is the truth about what it received. `leaves`: those that its user
+    /// asked for and that were not answered.
+    pub(crate) fn on_started(
+        &mut self,
+        node: usize,
+        leaves: &[Option<u64>],
+        running: &Running,
+    ) -> Result<(), String> {
         let events = query::events(&running.core.committed(), 0, usize::MAX)
             .map_err(|error| error.to_string())?;
         let first = events.first().map_or(1, |(number, _)| *number);
@@ -65,12 +76,30 @@ impl Checks {
         events
             .iter()
             .try_for_each(|(_, record)| self.on_event(node, &record.event))?;
+        self.promotions.on_started(node, leaves, running)?;
         self.check_erased(node, running)
     }
 
-    /// Before anything of a step is durable: its events follow each other.
-    pub(crate) fn on_step(&mut self, node: usize, step: &Step) -> Result<(), String> {
-        self.items.on_step(node, step);
+    /// Before anything of a step is durable: its events follow each other, and it says nothing of what never came.
+    /// Returns how many forged items it found.
+    pub(crate) fn on_step(
+        &mut self,
+        node: usize,
+        held: &Held,
+        running: &Running,
+    ) -> Result<u64, String> {
+        let step = &held.step;
+        let forged = self.items.on_step(node, step, running)?;
+        for Send { peer, frame } in &step.sends {
+            self.confirmations.on_decided(node, *peer, frame)?;
+        }
+        self.promotions.on_step(
+            node,
+            held.wall_ms,
+            &step.events,
+            &step.answers,
+            &running.asks,
+        )?;
         for pair in step.events.windows(2) {
             if pair[0].0 + 1 != pair[1].0 {
                 return Err(format!(
@@ -79,21 +108,18 @@ impl Checks {
                 ));
             }
         }
-        Ok(())
+        Ok(forged)
     }
 
     /// A step is durable and about to act.
     pub(crate) fn on_durable(
         &mut self,
         node: usize,
-        events: &[(u64, Event)],
-        sends: &[Send],
-        calls: &[RelayCall],
-        running: Option<&Running>,
+        held: &Held,
+        running: &Running,
     ) -> Result<(), String> {
-        let Some(running) = running else {
-            return Ok(());
-        };
+        let step = &held.step;
+        let events = &step.events;
         if let Some((number, _)) = events
             .first()
             .filter(|(number, _)| *number != running.newest_event + 1)
@@ -103,28 +129,37 @@ impl Checks {
                 running.newest_event
             ));
         }
-        events
-            .iter()
-            .try_for_each(|(_, event)| self.on_event(node, event))?;
+        for (_, event) in events {
+            self.on_event(node, event)?;
+        }
+        self.promotions
+            .on_durable(node, held.wall_ms, events, &step.answers, running)?;
         self.check_log(node, events, running)?;
-        if events
-            .iter()
-            .any(|(_, event)| matches!(event, Event::MessageChanged { .. }))
-        {
+        let any = |wanted: fn(&Event) -> bool| events.iter().any(|(_, event)| wanted(event));
+        if any(|event| matches!(event, Event::MessageChanged { .. })) {
             self.check_erased(node, running)?;
         }
-        if events
-            .iter()
-            .any(|(_, event)| matches!(event, Event::MessagesReceived { .. }))
-        {
+        // The rows may be ahead of the events by the steps that share a commit: the last of them is looked at.
+        let came = |event: &Event| {
+            matches!(
+                event,
+                Event::MessagesReceived { .. } | Event::HeldBack { .. }
+            )
+        };
+        if events.iter().any(|(_, event)| came(event)) {
+            self.gaps_due.insert(node);
+        }
+        if self.gaps_due.contains(&node) && running.core.durable() == held.seq {
+            self.gaps_due.remove(&node);
             self.check_gaps(node, running)?;
         }
-        sends
-            .iter()
-            .try_for_each(|send| self.on_send(node, send, running))?;
-        calls
-            .iter()
-            .try_for_each(|call| self.on_call(node, call, running))
+        for send in &step.sends {
+            self.on_send(node, send, running)?;
+        }
+        for call in &step.calls {
+            self.on_call(node, call, running)?;
+        }
+        Ok(())
     }
 
     /// What a step shows stands in the log as well.
@@ -157,6 +192,7 @@ impl Checks {
     }
 
     fn on_event(&mut self, node: usize, event: &Event) -> Result<(), String> {
+        self.promotions.on_event(node, event);
         match event {
             Event::MessagesReceived {
                 thread,
@@ -283,14 +319,9 @@ impl Checks {
                     _ => Ok(()),
                 }
             }
-            Ok(PeerFrame::Committed { up_to }) => self.check_confirmed(node, up_to, running),
-            Ok(PeerFrame::Refused { number, .. }) => {
-                for ((to, _), arrived) in &mut self.arrived {
-                    if *to == node {
-                        arrived.remove(&number);
-                    }
-                }
-                Ok(())
+            Ok(PeerFrame::Committed { up_to }) => {
+                let confirmed = self.confirmations.on_confirmed(node, send.peer, up_to)?;
+                check_stored(node, "confirmed", confirmed.into_iter(), running)
             }
             Ok(_) => Ok(()),
             Err(error) => Err(format!("node {node} sent a frame that is none: {error}")),
@@ -305,11 +336,7 @@ impl Checks {
         let RelayRequest::Put { sid, mid, blob, .. } = &call.request else {
             return Ok(());
         };
-        let hash = Sha256::digest(blob).into();
-        match self.deposits.insert((*sid, *mid), hash) {
-            Some(other) if other != hash => Err("I3: two deposits of one name differ".to_owned()),
-            _ => Ok(()),
-        }
+        self.items.on_deposit(*sid, *mid, blob)
     }
 
     /// A relay answers a fetch of a box; the answer may still be lost.
@@ -331,38 +358,18 @@ impl Checks {
         })
     }
 
-    /// Every delivery up to `up_to` must stand in the committed rows now.
-    fn check_confirmed(
-        &mut self,
-        node: usize,
-        up_to: u64,
-        running: &Running,
-    ) -> Result<(), String> {
-        let arrived = self.arrived.iter_mut().filter(|((to, _), _)| *to == node);
-        let mut confirmed = Vec::new();
-        for (_, arrived) in arrived {
-            let later = arrived.split_off(&(up_to + 1));
-            confirmed.extend(std::mem::replace(arrived, later).into_values());
-        }
-        check_stored(node, "confirmed", confirmed.into_iter(), running)
+    /// Whose socket that is.
+    pub(crate) fn introduce(&mut self, peer: PeerKey, node: usize) {
+        self.confirmations.introduce(peer, node);
     }
 
     pub(crate) fn on_connected(&mut self, one: usize, other: usize) {
-        self.arrived.insert((one, other), BTreeMap::new());
-        self.arrived.insert((other, one), BTreeMap::new());
+        self.confirmations.on_connected(one, other);
     }
 
     /// A frame arrives; nobody says that it is stored.
     pub(crate) fn on_frame(&mut self, from: usize, to: usize, bytes: &[u8]) {
-        let Ok(PeerFrame::Deliver { number, parcel }) = PeerFrame::from_bytes(bytes) else {
-            return;
-        };
-        if let Some(delivery) = delivery(&parcel) {
-            self.arrived
-                .entry((to, from))
-                .or_default()
-                .insert(number, delivery);
-        }
+        self.confirmations.on_frame(from, to, bytes);
     }
 }
 
@@ -408,7 +415,7 @@ fn check_stored(
 }
 
 /// The committed threads of a node, with their numbers.
-fn threads(running: &Running) -> Result<Vec<(u32, Thread)>, String> {
+pub(crate) fn threads(running: &Running) -> Result<Vec<(u32, Thread)>, String> {
     let rows = running
         .core
         .committed()
@@ -419,41 +426,4 @@ fn threads(running: &Running) -> Result<Vec<(u32, Thread)>, String> {
         Some((number, Thread::from_bytes(row.get(1..)?).ok()?))
     };
     Ok(rows.iter().filter_map(read).collect())
-}
-
-/// A message as a history shows it.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) own: bool,
-    pub(crate) sequence: u64,
-    /// None where it was erased.
-    pub(crate) text: Option<String>,
-}
-
-/// A thread in the order of places; gaps as errors.
-pub(crate) fn transcript(running: &Running, thread: u32) -> Result<Vec<Said>, String> {
-    let page = query::history(
-        &running.core.committed(),
-        thread,
-        query::From::Start,
-        usize::MAX - 1,
-    )
-    .map_err(|error| error.to_string())?;
-    let items = page.ok_or("the thread is gone")?.items;
-    let read = |item: HistoryItem| match item {
-        HistoryItem::Message(message) => {
-            let text = match message.content {
-                ContentView::Text(text) => Some(text),
-                ContentView::Erased => None,
-                other => return Err(format!("a message shows {other:?}")),
-            };
-            Ok(Said {
-                own: message.own,
-                sequence: message.place.sequence,
-                text,
-            })
-        }
-        HistoryItem::Gap { from, to, .. } => Err(format!("I5: {from} to {to} are missing")),
-    };
-    items.into_iter().map(read).collect()
 }

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use comptoir_engine::{Answer, Input, Refusal, Step};
+use comptoir_engine::{Answer, Event, Input, Refusal, Step};
 use comptoir_kv::Failure;
 use comptoir_protocol::codec::Wire as _;
+use comptoir_protocol::id::Lane;
 use comptoir_protocol::identity::Endpoint;
 use comptoir_store::Seq;
 
-use crate::node::Running;
+use crate::node::{Held, Running};
 use crate::users::What;
 use crate::world::{Happening, World};
 
@@ -29,8 +30,8 @@ impl World {
     }
 
     fn begin(&mut self, node: usize, running: Running) {
-        let shown = self.checks.on_started(node, &running);
-        if let Err(violation) = shown {
+        let leaves = self.nodes[node].user.leaves_asked();
+        if let Err(violation) = self.checks.on_started(node, &leaves, &running) {
             self.fail(violation);
         }
         self.nodes[node].running = Some(running);
@@ -67,25 +68,32 @@ impl World {
             Err(error) => return self.fail(format!("the engine of node {node} failed: {error}")),
         };
         let (bytes, wake_at) = (running.engine.memory_bytes(), step.wake_at);
+        let held = Held {
+            seq: Seq(0),
+            step,
+            wall_ms: now.wall_ms,
+        };
+        let seen = self.checks.on_step(node, &held, running);
         self.tally.largest("engine_bytes_max", bytes as u64);
         if bytes > ENGINE_BYTES_MAX {
             return self.fail(format!("I9: the engine of node {node} keeps {bytes} bytes"));
         }
-        if let Err(violation) = self.checks.on_step(node, &step) {
-            return self.fail(violation);
+        match seen {
+            Ok(forged) => self.tally.add("forged_found", forged),
+            Err(violation) => return self.fail(violation),
         }
-        self.hold(node, step);
+        self.hold(node, held);
         self.wake(node, wake_at);
     }
 
-    fn hold(&mut self, node: usize, mut step: Step) {
-        let writes = std::mem::take(&mut step.writes);
+    pub(crate) fn hold(&mut self, node: usize, mut held: Held) {
+        let writes = std::mem::take(&mut held.step.writes);
         let pause = 1 + self.below(8);
         let Some(running) = &mut self.nodes[node].running else {
             return;
         };
         match running.core.submit(writes) {
-            Ok(seq) => running.held.push_back((seq, step)),
+            Ok(seq) => running.held.push_back(Held { seq, ..held }),
             Err(error) => {
                 return self.fail(format!("the store of node {node} took nothing: {error}"));
             }
@@ -115,15 +123,17 @@ impl World {
     }
 
     pub(crate) fn on_wake(&mut self, node: usize, life: u64) {
-        if self.nodes[node].life == life {
-            if let Some(running) = &mut self.nodes[node].running {
-                running.wake_at = None;
-            }
+        let known = &mut self.nodes[node];
+        // One that an earlier wish replaced has nothing to say.
+        if let Some(running) = known.running.as_mut()
+            && known.life == life
+            && running.wake_at == Some(self.now_ms)
+        {
+            running.wake_at = None;
             self.give(node, Input::Tick);
         }
     }
 
-    /// A commit ends: well, or not, or with the death of the node.
     pub(crate) fn on_commit(&mut self, node: usize, life: u64) {
         if self.nodes[node].life != life || self.nodes[node].running.is_none() {
             return;
@@ -172,16 +182,22 @@ impl World {
             let Some(running) = &mut self.nodes[node].running else {
                 return;
             };
-            if running.held.front().is_none_or(|(seq, _)| *seq > up_to) {
+            if running.held.front().is_none_or(|held| held.seq > up_to) {
                 return;
             }
-            if let Some((_, step)) = running.held.pop_front() {
-                self.carry_out(node, step);
+            if let Some(held) = running.held.pop_front() {
+                self.carry_out(node, held);
             }
         }
     }
 
-    fn carry_out(&mut self, node: usize, step: Step) {
+    fn carry_out(&mut self, node: usize, held: Held) {
+        let Some(running) = &mut self.nodes[node].running else {
+            return;
+        };
+        if let Err(violation) = self.checks.on_durable(node, &held, running) {
+            return self.fail(violation);
+        }
         let Step {
             writes: _,
             sends,
@@ -190,21 +206,11 @@ impl World {
             events,
             answers,
             wake_at: _,
-        } = step;
-        if let Err(violation) = self.checks.on_durable(
-            node,
-            &events,
-            &sends,
-            &calls,
-            self.nodes[node].running.as_ref(),
-        ) {
-            return self.fail(violation);
-        }
-        if let Some(running) = &mut self.nodes[node].running {
-            running.newest_event = events
-                .last()
-                .map_or(running.newest_event, |(number, _)| *number);
-        }
+        } = held.step;
+        running.newest_event = events
+            .last()
+            .map_or(running.newest_event, |(number, _)| *number);
+        self.count_events(&events);
         for (id, answer) in answers {
             let ask = self.nodes[node]
                 .running
@@ -272,11 +278,34 @@ impl World {
         if let Err(violation) = self.nodes[node].user.on_answer(&ask, &answer) {
             self.fail(violation);
         }
-        match (&ask.what, &answer) {
-            (_, Err(_)) => self.tally.count("command_refused"),
-            (What::Amend { text: Some(_), .. }, Ok(_)) => self.tally.count("edited"),
-            (What::Amend { text: None, .. }, Ok(_)) => self.tally.count("erased"),
-            _ => {}
+        self.tally.count(match (&ask.what, &answer) {
+            (What::Promote(_), Err(Refusal::NoPromotions)) => "promotion_refused",
+            (_, Err(_)) => "command_refused",
+            (What::Amend { text: Some(_), .. }, Ok(_)) => "edited",
+            (What::Amend { text: None, .. }, Ok(_)) => "erased",
+            (What::Allow { ends_ms: Some(_) }, Ok(_)) => "promotions_allowed",
+            (What::Allow { ends_ms: None }, Ok(_)) => "promotions_withdrawn",
+            (What::Promote(_), Ok(_)) => "promotion_sent",
+            (What::Show(_), Ok(_)) => "held_back_tapped",
+            _ => "command_done",
+        });
+    }
+
+    fn count_events(&mut self, events: &[(u64, Event)]) {
+        for (_, event) in events {
+            match event {
+                Event::MessagesReceived {
+                    lane: Lane::Promotion,
+                    ..
+                } => self.tally.count("promotion_shown"),
+                Event::NotDelivered {
+                    lane: Lane::Promotion,
+                    ..
+                } => self.tally.count("promotion_ended"),
+                Event::HeldBack { .. } => self.tally.count("held_back"),
+                Event::HeldBackShown { .. } => self.tally.count("held_back_shown"),
+                _ => {}
+            }
         }
     }
 }

@@ -3,34 +3,34 @@
 
 /// What goes wrong in a world. `Faults::none()` is a world in which nothing does.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// A frame takes between one and so many milliseconds more than it must.
-    pub delay_ms_max: u64,
+    pub(crate) delay_ms_max: u64,
     /// A frame breaks its connection instead of arriving.
-    pub wire_breaks: u32,
+    pub(crate) wire_breaks: u32,
     /// A request to a relay is lost, or its answer, and with it the link.
-    pub relay_losses: u32,
+    pub(crate) relay_losses: u32,
     /// A dial finds nobody although somebody is there.
-    pub dial_fails: u32,
+    pub(crate) dial_fails: u32,
     /// A node is killed after a step.
-    pub kills: u32,
+    pub(crate) kills: u32,
     /// A commit fails, half of the time after it reached the disk.
-    pub commit_fails: u32,
+    pub(crate) commit_fails: u32,
     /// A disk is full for some seconds.
-    pub disk_fills: u32,
+    pub(crate) disk_fills: u32,
     /// A relay is killed after a request.
-    pub relay_kills: u32,
+    pub(crate) relay_kills: u32,
     /// A relay comes back from its death with an empty store.
-    pub relay_forgets: u32,
+    pub(crate) relay_forgets: u32,
     /// An evil relay tampers with an answer.
-    pub evil: u32,
+    pub(crate) evil: u32,
     /// A node's wall clock jumps by up to a year.
-    pub clock_jumps: u32,
+    pub(crate) clock_jumps: u32,
 }
 
 impl Faults {
     /// Nothing goes wrong; frames take one to three milliseconds.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self {
             delay_ms_max: 2,
             ..Self::default()

@@ -58,6 +58,7 @@ impl World {
     }
 
     fn hostile_frame(&mut self, from: usize, victim: usize, bytes: Vec<u8>) {
+        self.checks.on_frame(from, victim, &bytes);
         let peer = self.nodes[from].peer;
         self.give(victim, comptoir_engine::Input::Frame { peer, bytes });
     }

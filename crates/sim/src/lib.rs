@@ -5,23 +5,34 @@
 //! pure function of scenario and seed, so a failing seed is a bug report that replays.
 
 mod checks;
+mod confirmations;
 mod driver;
+mod ending;
 mod faults;
 mod flood;
+mod intruder;
 mod items;
+mod links;
+mod meeting;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+mod newer;
 mod node;
+mod promotions;
 mod relay;
+mod round;
+mod run;
 mod runner;
 mod scenario;
 mod tally;
 mod trace;
+mod transcript;
 mod users;
+mod wires;
+mod wishes;
 mod world;
 
-pub use faults::Faults;
+pub use run::{Outcome, run};
 pub use runner::{Seeds, Summary, run_seeds};
-pub use scenario::{Outcome, Scenario, run};
+pub use scenario::Scenario;
 pub use tally::Tally;
-pub use world::World;

@@ -5,7 +5,8 @@ pub use comptoir_engine::seam::mutant::{MARK, Mutant};
 
 use comptoir_engine::Config;
 
-use crate::scenario::{Outcome, Scenario, run_with};
+use crate::run::{Outcome, run_with};
+use crate::scenario::Scenario;
 
 /// Seeds in which a mistake must show: each is run until one catches it.
 const SEEDS: u64 = 40;

@@ -40,13 +40,21 @@ pub(crate) struct Node {
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) core: Arc<Core>,
-    pub(crate) held: VecDeque<(Seq, Step)>,
+    pub(crate) held: VecDeque<Held>,
     pub(crate) committing: bool,
     pub(crate) wake_at: Option<u64>,
     pub(crate) asks: BTreeMap<CommandId, Ask>,
     pub(crate) next_command: u64,
     /// The newest event that was shown in this life, or found at its start.
     pub(crate) newest_event: u64,
+}
+
+/// A step that waits for its commit.
+pub(crate) struct Held {
+    pub(crate) seq: Seq,
+    pub(crate) step: Step,
+    /// The node's wall clock when it was decided.
+    pub(crate) wall_ms: u64,
 }
 
 impl Node {

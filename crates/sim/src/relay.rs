@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use comptoir_kv::Disk;
-use comptoir_mailbox::{Config, Incoming, KvMailbox, Limits, News, Outcome};
+use comptoir_mailbox::{
+    Config, Incoming, KvMailbox, Limits, News, Outcome, TicketTerms, issue_ticket,
+};
 use comptoir_protocol::frame::{Item, RelayAnswer, RelayRequest, SignedRequest};
 use comptoir_protocol::id::{Mid, RelayKey, Rid};
 use comptoir_protocol::relay::RelayDescriptor;
+use comptoir_protocol::signed::Signed;
+use comptoir_protocol::ticket::Ticket;
 use comptoir_protocol::time::Time;
 use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
@@ -22,6 +26,8 @@ pub(crate) struct Relay {
     key: [u8; 32],
     public: RelayKey,
     mailbox: Option<KvMailbox>,
+    /// What its operator gives to one user; without any, it lets in everybody.
+    pub(crate) ticket: Option<Signed<Ticket>>,
     pub(crate) evil: bool,
     pub(crate) forgetful: bool,
     rng: ChaCha20Rng,
@@ -52,6 +58,7 @@ impl Relay {
             key,
             public: RelayKey(SigningKey::from_bytes(&key).verifying_key().to_bytes()),
             mailbox: None,
+            ticket: None,
             evil: false,
             forgetful: false,
             rng: ChaCha20Rng::from_seed(seed),
@@ -88,7 +95,7 @@ impl Relay {
         let config = Config {
             key: SigningKey::from_bytes(&self.key),
             addresses: self.descriptor().addresses,
-            open: true,
+            open: self.ticket.is_none(),
             limits: Limits {
                 puzzle_bits: 4,
                 ..Limits::default()
@@ -96,6 +103,20 @@ impl Relay {
         };
         self.mailbox =
             Some(KvMailbox::open(Arc::new(kv), config).expect("what the mailbox wrote opens"));
+    }
+
+    /// From now on nobody makes a box without a ticket; one is there for somebody who has guests.
+    pub(crate) fn close(&mut self) {
+        let terms = TicketTerms {
+            bytes: 1 << 30,
+            boxes: 64,
+            not_after_ms: u64::MAX,
+            guests: 64,
+        };
+        let key = SigningKey::from_bytes(&self.key);
+        self.ticket = Some(issue_ticket(&key, terms, &mut self.rng));
+        self.mailbox = None;
+        self.start();
     }
 
     /// Kills it; with `forget`, it will come back with nothing.

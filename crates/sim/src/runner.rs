@@ -4,7 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::scenario::{Outcome, Scenario, run};
+use crate::run::{Outcome, run};
+use crate::scenario::Scenario;
 use crate::tally::Tally;
 
 /// Which seeds, and how.

@@ -18,6 +18,10 @@ pub enum Mutant {
     ConfirmsUnstored,
     /// I4: an item of a relay that waits for others is let go there before it is stored.
     DropsFetched,
+    /// I4: a peer is told that one frame more is stored than came from it.
+    ConfirmsAhead,
+    /// I4: an item of a relay that opens is refused as if it were forged.
+    RefusesHonest,
     /// I5: a hole among the messages of an author is not told.
     HidesGaps,
     /// An erasure by its author leaves the message of another as it is.
@@ -28,23 +32,31 @@ pub enum Mutant {
     LosesEventRows,
     /// I9: envelopes out of order are kept without a bound.
     HoldsWithoutBound,
+    /// I11: a promotion that came without leave is shown like any other.
+    ShowsWithoutLeave,
+    /// What is held back is not kept.
+    ForgetsHeldBack,
     /// I12: a row that cannot be read at opening is passed over.
     PassesOverDamage,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::AnswersWithoutRow,
         Self::TellsTwice,
         Self::ForgetsSendRatchet,
         Self::ConfirmsUnstored,
         Self::DropsFetched,
+        Self::ConfirmsAhead,
+        Self::RefusesHonest,
         Self::HidesGaps,
         Self::KeepsErased,
         Self::EditsByArrival,
         Self::LosesEventRows,
         Self::HoldsWithoutBound,
+        Self::ShowsWithoutLeave,
+        Self::ForgetsHeldBack,
         Self::PassesOverDamage,
     ];
 
