@@ -3,24 +3,33 @@
 
 mod amend;
 mod args;
+mod chat;
 mod connect;
+mod contacts;
+mod doctor;
 mod failure;
 mod held_back;
+mod history;
 mod init;
+mod invites;
 mod logs;
 mod message;
 mod names;
-mod node;
 mod output;
-mod people;
+mod personas;
 mod phrase;
 mod qr;
 mod relays;
+mod requests;
 mod secret;
+mod send;
 mod service;
+mod settings;
+mod status;
 mod stdin;
 mod store;
-mod talk;
+mod threads;
+mod tokens;
 mod up;
 mod watch;
 
@@ -47,7 +56,11 @@ pub fn run() -> ExitCode {
     if !cfg!(target_os = "linux") {
         output.say("Comptoir's promise that nothing stored is lost was tested on Linux only, not on this system.");
     }
-    match dispatch(arguments, output) {
+    let done = dispatch(arguments, output).and_then(|()| match output::lost() {
+        None => Ok(()),
+        Some(why) => Err(Failure::general(format!("done, but not printed: {why}"))),
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.say(format!("comptoir: {failure}"));
@@ -68,6 +81,13 @@ fn dispatch(arguments: Arguments, output: Output) -> Result<(), Failure> {
         .map(Home::new)
         .or_else(Home::of_user)
         .ok_or_else(|| Failure::usage("no home: give --home DIR or set COMPTOIR_HOME"))?;
+    // What a daemon leaves for others to find it, and all JSON, is text.
+    if home.dir().to_str().is_none() {
+        return Err(Failure::usage(format!(
+            "the home {} has a name that is not UTF-8",
+            home.dir().display()
+        )));
+    }
     match arguments.command {
         Command::Init(init) => block_on(init::run(output, &home, init)),
         Command::Up(up) => up::node(output, &home, up),
@@ -110,34 +130,34 @@ fn dispatch(arguments: Arguments, output: Output) -> Result<(), Failure> {
 /// Commands that ask the daemon.
 async fn with_daemon(connection: &Connection, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Status => node::status(connection).await,
-        Command::Doctor => node::doctor(connection).await,
-        Command::Settings { assignments } => node::settings(connection, assignments).await,
-        Command::Tokens { action } => node::tokens(connection, action).await,
-        Command::Down => node::down(connection).await,
-        Command::Personas { action } => people::personas(connection, action).await,
-        Command::Invite(invite) => people::invite(connection, invite).await,
-        Command::Add(add) => people::add(connection, add).await,
-        Command::Requests => people::requests(connection).await,
-        Command::Accept { request } => people::accept(connection, &request).await,
-        Command::Decline { request, block } => people::decline(connection, &request, block).await,
-        Command::Contacts => people::contacts(connection).await,
-        Command::Rename { who, name } => people::rename(connection, &who, name).await,
-        Command::Mute { who, off } => people::mute(connection, &who, !off).await,
-        Command::Verify { who, matches } => people::verify(connection, &who, matches).await,
-        Command::Block { who, off } => people::block(connection, &who, !off).await,
-        Command::Send(send) => talk::send(connection, send).await,
-        Command::Chat { who, last } => talk::chat(connection, &who, last).await,
-        Command::History { who, last } => talk::history(connection, &who, last).await,
+        Command::Status => status::status(connection).await,
+        Command::Doctor => doctor::doctor(connection).await,
+        Command::Settings { assignments } => settings::settings(connection, assignments).await,
+        Command::Tokens { action } => tokens::tokens(connection, action).await,
+        Command::Down => up::down(connection).await,
+        Command::Personas { action } => personas::personas(connection, action).await,
+        Command::Invite(invite) => invites::invite(connection, invite).await,
+        Command::Add(add) => invites::add(connection, add).await,
+        Command::Requests => requests::requests(connection).await,
+        Command::Accept { request } => requests::accept(connection, &request).await,
+        Command::Decline { request, block } => requests::decline(connection, &request, block).await,
+        Command::Contacts => contacts::contacts(connection).await,
+        Command::Rename { who, name } => contacts::rename(connection, &who, name).await,
+        Command::Mute { who, off } => contacts::mute(connection, &who, !off).await,
+        Command::Verify { who, matches } => contacts::verify(connection, &who, matches).await,
+        Command::Block { who, off } => contacts::block(connection, &who, !off).await,
+        Command::Send(send) => send::send(connection, send).await,
+        Command::Chat { who, last } => chat::chat(connection, &who, last).await,
+        Command::History { who, last } => history::history(connection, &who, last).await,
         Command::Edit { who, message, text } => amend::edit(connection, &who, &message, text).await,
         Command::Erase {
             who,
             message,
             only_here,
         } => amend::erase(connection, &who, &message, only_here).await,
-        Command::Threads => talk::threads(connection).await,
+        Command::Threads => threads::threads(connection).await,
         Command::HeldBack { who, show } => held_back::run(connection, who.as_deref(), &show).await,
-        Command::DeleteThread { who, yes } => talk::delete(connection, &who, yes).await,
+        Command::DeleteThread { who, yes } => threads::delete(connection, &who, yes).await,
         Command::Watch { after } => watch::events(connection, after).await,
         Command::Relay { action } => relays::with_daemon(connection, action).await,
         Command::Init(_)

@@ -128,7 +128,8 @@ impl Driver {
         self.close();
     }
 
-    /// Waits for a job or for the engine's next deadline, then takes whatever else already waits.
+    /// Waits for a job or for the engine's next deadline, then takes whatever else already waits, up to a failed commit:
+    /// what stands behind one is answered while the store is down, so it must be left where that looks for it.
     fn next_batch(&mut self) -> Option<Vec<Job>> {
         let first = match self.jobs.try_recv() {
             Ok(job) => job,
@@ -136,7 +137,9 @@ impl Driver {
             Err(mpsc::error::TryRecvError::Empty) => self.wait()?,
         };
         let mut batch = vec![first];
-        while batch.len() < BATCH_JOBS_MAX {
+        while batch.len() < BATCH_JOBS_MAX
+            && !matches!(batch.last(), Some(Job::CommitFailed { .. }))
+        {
             match self.jobs.try_recv() {
                 Ok(job) => batch.push(job),
                 Err(_) => break,
@@ -256,9 +259,10 @@ impl Driver {
         };
         match submitted {
             Ok(seq) => self.held.hold(seq, effects, &self.carriers),
-            Err(error) => self
-                .carriers
-                .on_commit_failed(vec![effects], self.generation, &error),
+            Err(error) => {
+                self.carriers.refuse(effects, &CommandError::from(&error));
+                self.carriers.on_commit_failed(self.generation, &error);
+            }
         }
     }
 
@@ -379,7 +383,13 @@ fn start_writer(
     let (its_held, its_carriers) = (Arc::clone(&held), Arc::clone(carriers));
     let on_durable = move |outcome: Result<Seq, StoreError>| match outcome {
         Ok(seq) => its_held.on_durable(seq, &its_carriers),
-        Err(error) => its_carriers.on_commit_failed(its_held.give_up(), generation, &error),
+        Err(error) => {
+            its_held.on_failed(CommandError::from(&error), &its_carriers);
+            its_carriers.on_commit_failed(generation, &error);
+        }
     };
     Ok((held, Writer::start(Arc::clone(core), on_durable)?))
 }
+
+#[cfg(test)]
+mod tests;

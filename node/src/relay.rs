@@ -225,7 +225,7 @@ pub(crate) fn ticket_link(
     let key = SigningKey::from_bytes(&relay_seed(home)?);
     let not_after_ms = wall_ms() + u64::from(days) * DAY_MS;
     let terms = TicketTerms {
-        bytes: mebibytes << 20,
+        bytes: mebibytes.saturating_mul(1 << 20),
         boxes,
         not_after_ms,
         guests,

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use comptoir_tests::{Person, tally};
 
+use crate::asked;
+
 /// How long lines may be under way once nobody is killed any more: a retry that waited its longest, on a busy machine.
-const ARRIVAL_PATIENCE: Duration = Duration::from_secs(180);
+/// `COMPTOIR_ARRIVAL_S` says otherwise, for the controls, whose lines never come.
+const ARRIVAL_PATIENCE_S: u32 = 180;
 
 /// What is wrong.
 #[derive(Debug)]
@@ -56,10 +59,11 @@ pub(crate) fn check(found: &[String], safe: usize) -> Result<(), Fault> {
 
 /// What a conversation holds once it holds `count` texts, or when that takes too long.
 pub(crate) fn arrived(person: &Person, with: &str, count: usize) -> Vec<String> {
+    let patience = asked("COMPTOIR_ARRIVAL_S", ARRIVAL_PATIENCE_S);
     let begun = Instant::now();
     loop {
         let texts = person.texts_with(with);
-        if texts.len() >= count || begun.elapsed() > ARRIVAL_PATIENCE {
+        if texts.len() >= count || begun.elapsed() > Duration::from_secs(patience.into()) {
             println!(
                 "{} of {count} lines after {:?}",
                 texts.len(),

@@ -8,13 +8,14 @@ use comptoir_tests::{section, tally};
 
 /// Runs one test of this binary over the control, and fails unless that test found something missing.
 fn finds_out(test: &str, control: &str) {
-    let program = programs().join("comptoir_control");
+    let program = programs().join("examples/comptoir_control");
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]);
     command
         .env("COMPTOIR_CONTROL_BIN", program)
         .env("COMPTOIR_CONTROL", control)
-        .env("COMPTOIR_CUTS", "10");
+        .env("COMPTOIR_CUTS", "10")
+        .env("COMPTOIR_ARRIVAL_S", "15");
     let output = command.env("RUST_BACKTRACE", "0").output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     let told: Vec<&str> = told
@@ -32,16 +33,13 @@ fn finds_out(test: &str, control: &str) {
     );
 }
 
-/// Builds the node and what it stands on a second time, which takes minutes: `cargo xtask test controls` runs it. In CI
-/// the same controls stand under the store (`broken_stores_are_caught`).
 #[test]
-#[ignore = "builds the node a second time: cargo xtask test controls"]
 fn a_broken_program_is_caught() {
     build(&[
-        "--bin",
+        "--example",
         "comptoir_control",
         "--features",
-        "comptoir-tests/control",
+        "comptoir/control",
     ]);
     section("sled without a flush(), killed");
     finds_out(

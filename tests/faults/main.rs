@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faults: processes killed and disks cut off, and what was acknowledged still there.
+//! Faults: processes killed, disks cut off and disks full, and what was acknowledged still there.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod check;
 mod controls;
+mod full;
 mod kills;
 mod power;
 mod store;

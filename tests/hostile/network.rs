@@ -77,6 +77,67 @@ fn nothing_readable_crosses_the_wire() {
     );
 }
 
+/// The direct path, too. Bob follows a link that names where Alice listened when she made it. There the proxy
+/// stands now, and she elsewhere; nobody has a relay.
+#[test]
+fn nothing_readable_crosses_a_direct_stream() {
+    let world = tempfile::tempdir().unwrap();
+    let (mut alice, mut bob) = (
+        Person::new(world.path(), "alice-nightingale"),
+        Person::new(world.path(), "bob-featherstone"),
+    );
+    alice.comes_up_at("/ip4/127.0.0.1/tcp/0");
+    let link = alice.invites();
+    let named = socket(alice.status()["listen"][0].as_str().unwrap());
+    alice.goes_down();
+    let proxy = Proxy::at(named);
+    alice.comes_up_at("/ip4/127.0.0.2/tcp/0");
+    let listens = alice.status()["listen"][0].as_str().unwrap().to_owned();
+    assert!(listens.starts_with("/ip4/127.0.0.2/"), "{listens}");
+    let port = socket(&listens).port();
+    proxy.leads_to(SocketAddr::from(([127, 0, 0, 2], port)));
+
+    section("They meet and talk over one stream");
+    bob.comes_up_at("/ip4/127.0.0.1/tcp/0");
+    bob.follows(&link);
+    alice.accepts();
+    alice.can_write_to(bob.name);
+    bob.can_write_to(alice.name);
+    let lines: Vec<String> = (0..40)
+        .map(|number| format!("{} ({number})", SAID[0].repeat(20)))
+        .collect();
+    alice.sends_lines(bob.name, &lines);
+    assert_eq!(bob.sees(alice.name, 40), lines);
+    bob.sends(alice.name, SAID[1]);
+    alice.sees(bob.name, 41);
+    for (person, sent) in [(&alice, 40), (&bob, 1)] {
+        let counts = &person.status()["counts"];
+        let direct = counts["sent_direct"].as_u64().unwrap();
+        assert!(direct >= sent, "{}: {counts}", person.name);
+    }
+    let mut secrets = ids_of(&alice, bob.name);
+    secrets.extend(ids_of(&bob, alice.name));
+    for text in ["third shutter", "nightingale", "featherstone"] {
+        secrets.push(words(text, text));
+    }
+
+    section("What the network saw");
+    let recorded = proxy.recorded();
+    let bytes: usize = recorded.iter().map(Vec::len).sum();
+    println!(
+        "{} ways, {bytes} bytes, {} secrets",
+        recorded.len(),
+        secrets.len()
+    );
+    let said: usize = lines.iter().map(String::len).sum();
+    assert!(bytes > said, "all the talk passed here");
+    for way in &recorded {
+        assert_eq!(found(&secrets, way), Vec::<&str>::new());
+    }
+    let open = [words("the greeting", "/multistream/1.0.0")];
+    assert!(recorded.iter().any(|way| !found(&open, way).is_empty()));
+}
+
 /// Connections at once, each of which says nothing or nonsense.
 const STRANGERS: usize = 200;
 

@@ -22,7 +22,12 @@ struct Shared {
 impl Proxy {
     /// Listens; nobody is let through before [`leads_to`](Self::leads_to).
     pub(crate) fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same, in the place of somebody who listened there.
+    pub(crate) fn at(place: SocketAddr) -> Self {
+        let listener = TcpListener::bind(place).unwrap();
         let own = listener.local_addr().unwrap();
         let shared = Arc::<Shared>::default();
         let accepting = Arc::clone(&shared);

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 pub mod build;
+pub mod mount;
 pub mod person;
 pub mod powercut;
 pub mod records;
 pub mod relay;
 
+pub use mount::SmallDisk;
 pub use person::{Person, Process, binary, wait};
 pub use relay::Relay;
 

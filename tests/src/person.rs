@@ -139,6 +139,11 @@ impl Person {
         self.daemon = Some(self.daemon(command, &addresses));
     }
 
+    /// Starts the daemon to listen on this multiaddr alone.
+    pub fn comes_up_at(&mut self, address: &str) {
+        self.daemon = Some(self.daemon(Command::new(binary()), &[address]));
+    }
+
     /// Starts the daemon so that nobody can dial it: what reaches it comes through relays or its own dials.
     pub fn comes_up_unreachable(&mut self) {
         self.daemon = Some(self.daemon(Command::new(binary()), &["none"]));

@@ -72,7 +72,7 @@ impl fmt::Display for Scope {
 
 /// Text that names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope")]
+#[error("`{0}` is not a scope; there are {names}", names = Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "))]
 pub struct BadScope(pub String);
 
 impl FromStr for Scope {

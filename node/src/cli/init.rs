@@ -27,14 +27,20 @@ pub(crate) async fn run(output: Output, home: &Home, init: Init) -> Result<(), F
     let mailbox = check_links(&init)?;
     let words = phrase::obtain(init.phrase_file.as_deref(), crate::random::<32>()?)?;
     let unlock = secret::for_new_home(output, &init.unlock)?;
-    phrase::hand_over(
+    // Before the phrase: one that was written down for an account that cannot be made would be taken for an old one.
+    home.create()
+        .map_err(|error| Failure::general(error.to_string()))?;
+    let handed_over = phrase::hand_over(
         output,
         &words,
         init.phrase_file.as_deref(),
         crate::random::<2>()?,
-    )?;
-    home.create()
-        .map_err(|error| Failure::general(error.to_string()))?;
+    );
+    if handed_over.is_err() {
+        // Goes only if there is nothing in it.
+        let _ = std::fs::remove_dir(home.dir());
+    }
+    handed_over?;
     let mut builder = NodeBuilder::new(home.clone()).unlock(unlock).create();
     // Without a mailbox the answer to the first hello can only come here: the hello names where this node listens.
     if mailbox.is_some() || init.invite.is_none() {

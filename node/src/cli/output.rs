@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -18,8 +19,8 @@ impl Output {
         Self { json }
     }
 
-    /// Prints data: `value` as one line of JSON, or the lines of `plain`.
-    pub(crate) fn data<T: Serialize>(self, value: &T, plain: impl FnOnce() -> String) {
+    /// Prints data: `value` as one line of JSON, or the lines of `plain`. False as of [`print()`].
+    pub(crate) fn data<T: Serialize>(self, value: &T, plain: impl FnOnce() -> String) -> bool {
         let text = if self.json {
             serde_json::to_string(value).expect("our own types always turn into JSON")
         } else {
@@ -27,9 +28,9 @@ impl Output {
         };
         if text.is_empty() {
             // An empty list is no line: `comptoir contacts | wc -l` says 0.
-            return;
+            return true;
         }
-        print(format_args!("{text}\n"));
+        print(format_args!("{text}\n"))
     }
 
     /// Says something to the person at the terminal.
@@ -38,12 +39,27 @@ impl Output {
     }
 }
 
-/// Writes to stdout; false when whoever read it went away (`| head`), which is no error of ours.
+/// The first thing that kept stdout from taking data.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes to stdout; false when it takes no more. When whoever read it went away (`| head`) that is no error of ours; any
+/// other reason is kept for [`lost()`].
 pub(crate) fn print(text: impl fmt::Display) -> bool {
     let mut stdout = io::stdout().lock();
-    write!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .is_ok()
+    let written = write!(stdout, "{text}").and_then(|()| stdout.flush());
+    match written {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
+        Err(error) => {
+            LOST.get_or_init(|| error);
+            false
+        }
+    }
+}
+
+/// Why data that a command printed did not arrive, on a full disk say.
+pub(crate) fn lost() -> Option<&'static io::Error> {
+    LOST.get()
 }
 
 /// Text that cannot move the cursor, colour the terminal or turn its direction: what strangers wrote is shown,

@@ -6,8 +6,8 @@ use comptoir_api::dto::{NewRelay, Relay, RelayMove, RelayState};
 use super::Failure;
 use super::args::RelayAction;
 use super::connect::Connection;
-use super::node::relay_word;
 use super::output::Output;
+use super::status::relay_word;
 use crate::home::Home;
 
 /// The relay commands that ask the daemon.
@@ -60,7 +60,9 @@ async fn own_relays(connection: &Connection) -> Result<Vec<Relay>, Failure> {
 
 /// Finds a relay by its id, or by the beginning of its key if only one begins so.
 async fn find(connection: &Connection, text: &str) -> Result<Relay, Failure> {
-    let matches = |relay: &Relay| relay.id.as_str() == text || relay.key.starts_with(text);
+    let matches = |relay: &Relay| {
+        relay.id.as_str() == text || (!text.is_empty() && relay.key.starts_with(text))
+    };
     let mut found: Vec<Relay> = own_relays(connection)
         .await?
         .into_iter()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The long-running commands, `up` and `relay run`: start, say where, wait for the end, close in order.
+//! The long-running commands, `up` and `relay run`: start, say where, wait for the end, close in order; and how to end one.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::args::Up;
+use super::connect::Connection;
 use super::output::Output;
 use super::{Failure, block_on, secret};
 use crate::daemon::Daemon;
@@ -115,4 +116,14 @@ fn ends(with_stdin: bool) -> Result<Arc<Notify>, Failure> {
         });
     }
     Ok(ending)
+}
+
+/// Stops the daemon.
+pub(crate) async fn down(connection: &Connection) -> Result<(), Failure> {
+    connection.client.shutdown().await?;
+    connection
+        .output
+        .data(&serde_json::json!({ "stopping": true }), String::new);
+    connection.output.say("The daemon stops.");
+    Ok(())
 }

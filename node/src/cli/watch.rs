@@ -7,7 +7,7 @@ use super::Failure;
 use super::connect::Connection;
 use super::output::printable;
 
-/// Prints events until interrupted; resumes by itself when the daemon restarts.
+/// Prints events until interrupted, or until nobody reads them; resumes by itself when the daemon restarts.
 pub(crate) async fn events(connection: &Connection, after: Option<u64>) -> Result<(), Failure> {
     let after = after.map_or_else(|| "latest".to_owned(), |after| after.to_string());
     let mut events = connection.client.watch(EventQuery {
@@ -17,7 +17,7 @@ pub(crate) async fn events(connection: &Connection, after: Option<u64>) -> Resul
 
     loop {
         let event = events.next().await?;
-        connection.output.data(&event, || {
+        let read = connection.output.data(&event, || {
             let persona = event
                 .persona
                 .as_ref()
@@ -31,5 +31,8 @@ pub(crate) async fn events(connection: &Connection, after: Option<u64>) -> Resul
                 printable(&event.data.to_string())
             )
         });
+        if !read {
+            return Ok(());
+        }
     }
 }

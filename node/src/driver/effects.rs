@@ -106,17 +106,15 @@ impl Carriers {
             .send_if_modified(|newest| std::mem::replace(newest, number.max(*newest)) < number);
     }
 
-    /// Tells everybody who waits on these steps that they are not durable, and the driver that its engine must go.
-    pub(crate) fn on_commit_failed(
-        &self,
-        failed: Vec<Effects>,
-        generation: u64,
-        error: &StoreError,
-    ) {
-        for Claimed { answer: _, waiting } in failed.into_iter().flat_map(|effects| effects.answers)
-        {
-            let _ = waiting.send(Err(CommandError::from(error)));
+    /// Tells whoever waits on this step that it is not durable and never will be.
+    pub(super) fn refuse(&self, failed: Effects, why: &CommandError) {
+        for Claimed { answer: _, waiting } in failed.answers {
+            let _ = waiting.send(Err(why.clone()));
         }
+    }
+
+    /// Tells the driver that its engine must go.
+    pub(super) fn on_commit_failed(&self, generation: u64, error: &StoreError) {
         self.driver.commit_failed(generation, error.to_string());
     }
 

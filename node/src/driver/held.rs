@@ -7,11 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use comptoir_store::Seq;
 
 use super::effects::{Carriers, Effects};
+use super::queue::CommandError;
 
 /// Effects in the order of their steps. At most some thousand: the store's writer lets 32 MiB wait, then the driver does.
 ///
-/// A commit may end before the driver has put its effects here, so both sides look: whoever comes second lets them out,
-/// with the lock held, so that two steps never change places.
+/// A commit may end, well or not, before the driver has put its effects here, so both sides look: whoever comes second
+/// lets them out, with the lock held, so that two steps never change places.
 pub(super) struct Held {
     state: Mutex<State>,
 }
@@ -19,6 +20,8 @@ pub(super) struct Held {
 struct State {
     durable: Seq,
     waiting: VecDeque<(Seq, Effects)>,
+    /// Why nothing more becomes durable here; a step that comes to be held after that would wait for ever.
+    failed: Option<CommandError>,
 }
 
 impl Held {
@@ -28,15 +31,18 @@ impl Held {
             state: Mutex::new(State {
                 durable,
                 waiting: VecDeque::new(),
+                failed: None,
             }),
         }
     }
 
-    /// Holds the effects of a step until it is durable, or lets them out if it is already.
+    /// Holds the effects of a step until it is durable; lets them out if it is already, and refuses them if it never
+    /// will be.
     pub(super) fn hold(&self, seq: Seq, effects: Effects, carriers: &Carriers) {
         let mut state = self.lock();
         state.waiting.push_back((seq, effects));
         state.let_out(carriers);
+        state.refuse_if_failed(carriers);
     }
 
     /// Everything up to `seq` is durable now.
@@ -46,13 +52,11 @@ impl Held {
         state.let_out(carriers);
     }
 
-    /// Takes out what will never be durable.
-    pub(super) fn give_up(&self) -> Vec<Effects> {
-        self.lock()
-            .waiting
-            .drain(..)
-            .map(|(_, effects)| effects)
-            .collect()
+    /// Nothing that is held or comes to be held will ever be durable.
+    pub(super) fn on_failed(&self, why: CommandError, carriers: &Carriers) {
+        let mut state = self.lock();
+        state.failed.get_or_insert(why);
+        state.refuse_if_failed(carriers);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -71,4 +75,15 @@ impl State {
             }
         }
     }
+
+    fn refuse_if_failed(&mut self, carriers: &Carriers) {
+        if let Some(why) = &self.failed {
+            for (_, effects) in self.waiting.drain(..) {
+                carriers.refuse(effects, why);
+            }
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,9 +77,11 @@ pub(crate) fn no_room(error: &StoreError) -> Option<String> {
 
 impl From<&StoreError> for CommandError {
     fn from(error: &StoreError) -> Self {
-        match no_room(error) {
-            Some(room) => Self::DiskFull(room),
-            None => Self::CommitFailed(error.to_string()),
+        match (no_room(error), error) {
+            (Some(room), _) => Self::DiskFull(room),
+            // Refused before any of it was handed to the disk.
+            (None, StoreError::Stopped(_)) => Self::ReadOnly,
+            (None, error) => Self::CommitFailed(error.to_string()),
         }
     }
 }

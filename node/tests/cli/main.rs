@@ -5,6 +5,7 @@
 
 mod binary;
 mod embedding;
+mod odd;
 mod public_api;
 mod walk;
 

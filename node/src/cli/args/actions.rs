@@ -44,13 +44,13 @@ pub(crate) enum RelayAction {
     /// Print a link with a ticket that lets one node open boxes on the relay of this home.
     Ticket {
         /// Space the ticket gives.
-        #[arg(long, default_value_t = 256)]
+        #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
         mebibytes: u64,
         /// Boxes the ticket gives.
-        #[arg(long, default_value_t = 1000)]
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
         boxes: u32,
         /// How long it may be used for the first time.
-        #[arg(long, default_value_t = 30)]
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
         days: u32,
         /// People without a relay whom its holder may invite to this one, in 30 days. Each gets 32 boxes and 64 MiB.
         #[arg(long, default_value_t = 8)]
