@@ -27,7 +27,7 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
         let folder = terms.fresh()?;
         let mut pair = Pair::meet(folder.path(), Way::Direct)?;
         lones.take(&mut pair, &format!("lone-{run}"), LONE)?;
-        floods.take(&mut pair, &format!("flood-{run}"), terms.messages)?;
+        floods.take(&mut pair, &format!("flood-{run}"), terms.messages, WINDOW)?;
         let relay = use_relay(&mut pair, folder.path())?;
         for round in 0..FIRST {
             // What is still owed would open a connection by itself after the start.
@@ -65,6 +65,7 @@ fn use_relay(pair: &mut Pair, folder: &Path) -> anyhow::Result<Process> {
 #[derive(Default)]
 pub(super) struct Floods {
     rate: Vec<f64>,
+    filled: Vec<f64>,
     cpu: Vec<f64>,
     sender: Vec<f64>,
     receiver: Vec<f64>,
@@ -74,11 +75,18 @@ pub(super) struct Floods {
 
 impl Floods {
     #[allow(clippy::cast_precision_loss)]
-    pub(super) fn take(&mut self, pair: &mut Pair, tag: &str, messages: u64) -> anyhow::Result<()> {
+    pub(super) fn take(
+        &mut self,
+        pair: &mut Pair,
+        tag: &str,
+        messages: u64,
+        window: u64,
+    ) -> anyhow::Result<()> {
+        pair.bob.ask(&json!({ "do": "received" }))?;
         let before = number(&pair.bob.ask(&json!({ "do": "usage" }))?, "cpu_us");
         let flood = pair
             .alice
-            .ask(&json!({ "do": "flood", "tag": tag, "messages": messages, "window": WINDOW }))?;
+            .ask(&json!({ "do": "flood", "tag": tag, "messages": messages, "window": window }))?;
         let after = number(&pair.bob.ask(&json!({ "do": "usage" }))?, "cpu_us");
         let read = pair
             .bob
@@ -87,7 +95,10 @@ impl Floods {
             read["missing"] == 0 && read["twice"] == 0,
             "the receiver's history is not what was sent: {read}"
         );
+        let batches = pair.bob.ask(&json!({ "do": "received" }))?;
+        let batches = batches["received"].as_array().map_or(0, Vec::len);
         let count = messages as f64;
+        self.filled.push(count / batches as f64);
         let (sender, receiver) = (number(&flood, "cpu_us") / count, (after - before) / count);
         self.rate.push(count / number(&flood, "seconds"));
         self.sender.push(sender);
@@ -102,6 +113,11 @@ impl Floods {
         report.figure(&format!("{suite}.confirmed_rate"), "1/s", &self.rate);
         report.figure(&format!("{suite}.confirmed_p50"), "ms", &self.p50);
         report.figure(&format!("{suite}.confirmed_p99"), "ms", &self.p99);
+        report.figure(
+            &format!("{suite}.messages_per_envelope"),
+            "messages",
+            &self.filled,
+        );
         report.figure(&format!("{suite}.cpu_per_message"), "us", &self.cpu);
         report.figure(
             &format!("{suite}.cpu_per_message_sender"),

@@ -11,8 +11,9 @@ use anyhow::Context as _;
 use crate::Tries;
 use crate::figure::Report;
 
-const KILLS: u32 = 200;
-const CUTS: u32 = 60;
+/// Tries of a whole run, and of a short one.
+const KILLS: [u32; 2] = [200, 20];
+const CUTS: [u32; 2] = [60, 6];
 
 /// What tests counted, by `OF.NAME`.
 type Counts = BTreeMap<String, f64>;
@@ -20,13 +21,13 @@ type Counts = BTreeMap<String, f64>;
 /// The tests that find a broken store out; their tallies end in `.control`.
 const CONTROLS: &str = "broken_stores_are_caught";
 
-pub(crate) fn kill(tries: &Tries, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn kill(tries: &Tries, short: bool, report: &mut Report) -> anyhow::Result<()> {
     let filters = [
         "nothing_acknowledged_is_lost_to_kill_9",
         "kills_of_sender",
         CONTROLS,
     ];
-    let counts = run(&filters, "COMPTOIR_KILLS", KILLS, tries)?;
+    let counts = run(&filters, "COMPTOIR_KILLS", KILLS[usize::from(short)], tries)?;
     show(
         "kill",
         &[
@@ -40,8 +41,13 @@ pub(crate) fn kill(tries: &Tries, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn powercut(tries: &Tries, report: &mut Report) -> anyhow::Result<()> {
-    let counts = run(&["power_cut", CONTROLS], "COMPTOIR_CUTS", CUTS, tries)?;
+pub(crate) fn powercut(tries: &Tries, short: bool, report: &mut Report) -> anyhow::Result<()> {
+    let counts = run(
+        &["power_cut", CONTROLS],
+        "COMPTOIR_CUTS",
+        CUTS[usize::from(short)],
+        tries,
+    )?;
     show(
         "powercut",
         &[
