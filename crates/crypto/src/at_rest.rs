@@ -11,7 +11,7 @@ use core::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chacha20poly1305::aead::{Aead as _, Payload};
-use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
+use chacha20poly1305::{AeadInOut as _, KeyInit as _, XChaCha20Poly1305};
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
 use sha2::Sha256;
@@ -132,10 +132,15 @@ impl Sealer {
         nonce[..16].copy_from_slice(&self.session);
         let count = self.sealed.fetch_add(1, Ordering::Relaxed);
         nonce[16..].copy_from_slice(&count.to_be_bytes());
-        let sealed = cipher
-            .encrypt(&nonce.into(), Payload { msg: value, aad })
+        // One buffer from the start: the writer's thread seals every row of every commit.
+        let mut sealed = Vec::with_capacity(SEAL_BYTES + value.len());
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(value);
+        let tag = cipher
+            .encrypt_inout_detached(&nonce.into(), aad, sealed[NONCE_BYTES..].as_mut().into())
             .expect("a row is shorter than ChaCha20's 256 GiB");
-        [&nonce[..], &sealed].concat()
+        sealed.extend_from_slice(&tag);
+        sealed
     }
 
     /// Opens what [`Sealer::seal`] made for the same row.
