@@ -18,9 +18,6 @@ const MINUTE_MS: u64 = 60_000;
 /// A run goes on at least until its engines have had so many inputs.
 const INPUTS_MIN: u64 = 300;
 
-/// One kind of fault is met in a round; it takes some for all of them to meet.
-const ROUNDS_MIN: u64 = 3;
-
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -95,14 +92,13 @@ fn play(world: &mut World, scenario: Scenario) -> Result<(), String> {
     if bad_from_the_start {
         world.faults = Faults {
             relay_forgets: 0,
-            evil: 0,
             ..scenario.faults()
         };
     }
     meet(world, scenario)?;
     world.faults = scenario.faults();
     let mut rounds = 0;
-    while world.inputs < INPUTS_MIN || rounds < ROUNDS_MIN {
+    while world.inputs < INPUTS_MIN || rounds < scenario.rounds() {
         round(world, scenario);
         rounds += 1;
         if let Some(violation) = world.violation() {

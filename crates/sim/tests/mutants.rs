@@ -18,15 +18,49 @@ fn every_mistake_is_seen() {
     }
 }
 
+fn seen_as(mutant: Mutant, scenario: Scenario, said: &str) {
+    let seen = catch(mutant, &[scenario]);
+    let violation = seen.and_then(|seen| seen.violation);
+    assert!(
+        violation
+            .as_ref()
+            .is_some_and(|violation| violation.contains(said)),
+        "{mutant:?}: {violation:?}"
+    );
+}
+
 /// An evil relay's forged copies may be let go with their twins; an honest item that waits may not.
 #[test]
 fn an_early_acknowledgement_is_seen_beside_an_evil_relay() {
-    let seen = catch(Mutant::DropsFetched, &[Scenario::OneEvilRelay]).unwrap();
-    let violation = seen.violation.unwrap();
-    assert!(
-        violation.contains("let a relay drop envelope"),
-        "{violation}"
+    seen_as(
+        Mutant::DropsFetched,
+        Scenario::OneEvilRelay,
+        "let a relay drop envelope",
     );
+}
+
+/// Among copies that are forged, one that is not is told from them.
+#[test]
+fn an_honest_item_that_is_refused_is_seen_beside_an_evil_relay() {
+    seen_as(
+        Mutant::RefusesHonest,
+        Scenario::OneEvilRelay,
+        "of them were forged",
+    );
+}
+
+#[test]
+fn a_confirmation_of_what_never_came_is_seen() {
+    seen_as(
+        Mutant::ConfirmsAhead,
+        Scenario::Pair,
+        "came on this connection",
+    );
+}
+
+#[test]
+fn a_promotion_without_leave_is_seen() {
+    seen_as(Mutant::ShowsWithoutLeave, Scenario::Pair, "I11");
 }
 
 fn has_mark(program: &Path) -> bool {
