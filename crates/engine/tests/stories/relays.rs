@@ -365,7 +365,7 @@ fn what_a_relay_was_too_busy_to_hand_out_or_to_drop_is_asked_for_again() {
     }
 }
 
-/// R1 of the threats: what a relay swallows comes through the other.
+/// R1 of the threats: what a relay swallows comes through the other.
 #[test]
 fn of_two_relays_either_may_swallow_acknowledgements() {
     for swallows in [0, 1] {

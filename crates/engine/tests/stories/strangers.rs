@@ -161,7 +161,7 @@ fn a_socket_hears_no_acknowledgement_for_another_persona() {
         lane: comptoir_protocol::id::Lane::Service,
         messages: vec![NewMessage { body }],
     };
-    world.ask_as(0, persona, command).unwrap();
+    world.ask_as(0, persona, command.clone()).unwrap();
     assert_eq!(world.texts(1), ["hello Bob"]);
     // Bob guesses which socket is that persona's, and brings there what he would leave at the relay.
     world.relays[0].up = false;
@@ -195,6 +195,7 @@ fn a_socket_hears_no_acknowledgement_for_another_persona() {
     world.weather.no_direct = true;
     world.relays[0].up = true;
     world.restart(1);
+    world.ask_as(0, persona, command).unwrap();
     world.pass(3_600_000);
     assert!(world.nodes[0].events[begun..].iter().any(moved));
 }
