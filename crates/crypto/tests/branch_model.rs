@@ -8,6 +8,9 @@
 //! acknowledges anything. Every state that steps can lead to is visited once, and from each of them the honest are
 //! given all they know of each other.
 //!
+//! It finds what it should: with time looked at before acknowledgements, or with voices counted between two majorities,
+//! a commit that two honest members acknowledged loses to one that Mallory shows later.
+//!
 //! The search is 60 lines of our own: Stateright would bring 39 crates, an HTTP server among them, into a lock file
 //! that stands beside keys.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
@@ -215,15 +218,18 @@ impl World {
         if acknowledged_first {
             acknowledge(&mut branches);
         }
-        for at in order {
-            let since = if has(knows.old, *at) {
-                hour(0)
-            } else {
-                hour(100)
-            };
-            branches.learn(self.commits[*at].clone(), since).ok();
+        // Twice, as whoever was refused for committing too often comes again once somebody followed.
+        for _ in 0..2 {
+            for at in order {
+                let since = if has(knows.old, *at) {
+                    hour(0)
+                } else {
+                    hour(100)
+                };
+                branches.learn(self.commits[*at].clone(), since).ok();
+            }
+            acknowledge(&mut branches);
         }
-        acknowledge(&mut branches);
         branches.head(hour(100))
     }
 }
@@ -351,8 +357,9 @@ fn share(world: &mut World, model: &mut Model) -> u64 {
         let mut all = Knows::default();
         for member in &honest {
             all.commits |= model.knows[*member].commits;
-            for row in 0..MEMBERS {
-                all.acknowledged[row] |= model.knows[*member].acknowledged[row];
+            let rows = model.knows[*member].acknowledged;
+            for (all, row) in all.acknowledged.iter_mut().zip(rows) {
+                *all |= row;
             }
         }
         for member in &honest {
@@ -362,9 +369,9 @@ fn share(world: &mut World, model: &mut Model) -> u64 {
                 if has(all.commits, at) && opens(world, &knows, *member, at) {
                     learn(world, &mut knows, at);
                 }
-                for row in 0..MEMBERS {
-                    if has(knows.commits, at) && has(all.acknowledged[row], at) {
-                        acknowledge(world, &mut knows, row, at);
+                for (other, row) in all.acknowledged.iter().enumerate() {
+                    if has(knows.commits, at) && has(*row, at) {
+                        acknowledge(world, &mut knows, other, at);
                     }
                 }
             }
@@ -482,7 +489,7 @@ fn search(world: &mut World, seen: &mut Seen) {
     seen.worlds += 1;
 }
 
-/// Every set of three commits, in each only one of those that differ by names alone.
+/// Every set of three commits.
 fn worlds(malicious: bool) -> Vec<World> {
     let mut all = BTreeSet::new();
     let parents = [
@@ -510,7 +517,7 @@ fn worlds(malicious: bool) -> Vec<World> {
         for a in one(first) {
             for b in one(second) {
                 for c in one(third) {
-                    all.insert(canonical([a, b, c], malicious));
+                    all.insert(canonical([a, b, c]));
                 }
             }
         }
@@ -520,65 +527,47 @@ fn worlds(malicious: bool) -> Vec<World> {
         .collect()
 }
 
-/// The smallest of those that differ by the names of honest members or by the order of siblings.
-fn canonical(planned: [Planned; COMMITS], malicious: bool) -> [Planned; COMMITS] {
-    let names: &[[usize; MEMBERS]] = if malicious {
-        &[[0, 1, 2], [1, 0, 2]]
-    } else {
-        &[
-            [0, 1, 2],
-            [0, 2, 1],
-            [1, 0, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [2, 1, 0],
-        ]
-    };
-    let renamed = names.iter().map(|name| {
-        let mut renamed = planned.map(|commit| Planned {
-            author: name[commit.author],
-            does: match commit.does {
-                Does::Removes(whom) => Does::Removes(name[whom]),
-                other => other,
-            },
-            ..commit
-        });
-        let leaves = |at: usize| renamed.iter().all(|commit| commit.parent != Some(at));
-        let free: Vec<usize> = (0..COMMITS).filter(|at| leaves(*at)).collect();
-        // Leaves of one parent stand next to each other in every shape above.
-        for pair in free.windows(2) {
-            let (a, b) = (renamed[pair[0]], renamed[pair[1]]);
-            if a.parent == b.parent && b < a {
-                renamed.swap(pair[0], pair[1]);
-            }
-        }
-        if free.len() == COMMITS {
-            renamed.sort();
-        }
-        renamed
-    });
-    renamed.min().expect("there are names")
+/// Siblings with nothing below them in one order. Names are not interchangeable: turns tell them apart.
+fn canonical(mut planned: [Planned; COMMITS]) -> [Planned; COMMITS] {
+    let parents = planned.map(|commit| commit.parent);
+    let is_leaf = |at: usize| !parents.contains(&Some(at));
+    // Such siblings stand next to each other in every shape below.
+    for first in 0..COMMITS {
+        let alike = |at: &usize| is_leaf(*at) && parents[*at] == parents[first];
+        let end = (first..COMMITS).take_while(alike).count() + first;
+        planned[first..end].sort();
+    }
+    planned
 }
 
-fn search_all(malicious: bool, every: usize) -> Seen {
+/// Searches one in `every` of the worlds.
+fn search_all(malicious: bool, every: usize) {
     let mut seen = Seen::default();
     for mut world in worlds(malicious).into_iter().step_by(every) {
         search(&mut world, &mut seen);
     }
-    println!("malicious {malicious}: {seen:?}");
-    seen
-}
-
-///
-#[test]
-fn with_a_malicious_third_the_honest_end_in_one_state_and_what_they_made_final_stays() {
-    let seen = search_all(true, 1);
+    println!(
+        "branch.model_states {} (malicious {malicious}, one world in {every}: {seen:?})",
+        seen.states
+    );
     assert!(seen.parted > 0 && seen.shown_later > 0 && seen.two_majorities > 0);
 }
 
 ///
 #[test]
+fn with_a_malicious_third_the_honest_end_in_one_state_and_what_they_made_final_stays() {
+    search_all(true, 1);
+}
+
+///
+#[test]
 fn three_honest_members_end_in_one_state() {
-    let seen = search_all(false, 1);
-    assert!(seen.parted > 0 && seen.two_majorities > 0);
+    search_all(false, 40);
+}
+
+/// every world of three honest members, some 80 million states. Minutes and gigabytes.
+#[test]
+#[ignore = "takes a quarter of an hour"]
+fn three_honest_members_end_in_one_state_in_every_world() {
+    search_all(false, 1);
 }

@@ -261,9 +261,7 @@ impl Branches {
         }
         self.room_for(parent, committer.who, now)?;
         let waiting = self.waiting_for(child, &members);
-        let backed = waiting
-            .iter()
-            .any(|who| self.voter(*who) != self.voter(committer.who));
+        let backed = self.is_backed_by(&waiting, parent, committer.who);
         let thirds = self.third_of_one_leaf(parent, &committer, rank, backed)?;
 
         let mut dropped = Vec::new();
@@ -411,7 +409,15 @@ impl Branches {
         for (_, third) in of_one.into_iter().skip(2) {
             match third {
                 None if !backed => return Err(LearnError::Equivocated),
-                Some(hash) if !self.is_backed(hash) => dropped.push(hash),
+                Some(hash)
+                    if !self.is_backed_by(
+                        &self.known(hash).acknowledged,
+                        parent,
+                        committer.who,
+                    ) =>
+                {
+                    dropped.push(hash);
+                }
                 _ => {}
             }
         }
@@ -431,14 +437,19 @@ impl Branches {
         })
     }
 
-    /// Whether anybody but its maker acknowledged a state.
-    fn is_backed(&self, hash: ParentHash) -> bool {
-        let state = self.known(hash);
-        let maker = state.made.map(|made| self.voter(made.committer.who));
-        state
-            .acknowledged
-            .iter()
-            .any(|who| Some(self.voter(*who)) != maker)
+    /// Whether a voter of `parent` other than the maker is among those who acknowledged its child. Whom the maker brought
+    /// in below does not count.
+    fn is_backed_by<'a>(
+        &self,
+        acknowledged: impl IntoIterator<Item = &'a Who>,
+        parent: ParentHash,
+        maker: Who,
+    ) -> bool {
+        let voters = self.voters(parent);
+        acknowledged
+            .into_iter()
+            .map(|who| self.voter(*who))
+            .any(|voter| voter != self.voter(maker) && voters.contains(&voter))
     }
 
     /// Removes a state and all below it, and says which.

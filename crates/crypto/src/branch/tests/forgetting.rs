@@ -89,7 +89,7 @@ fn losing_branches_go_with_the_fork_they_hang_from() {
     );
 }
 
-/// The way is bounded: at 64 states the oldest goes, settled or not, and the head stays.
+/// the way is bounded: at 64 states the oldest goes, settled or not, and the head stays.
 #[test]
 fn a_long_way_loses_its_oldest_states() {
     let mut alice = chain("abc", 'a', DEPTH_MAX + 9);

@@ -52,7 +52,7 @@ fn a_removed_members_branch_moves_nobody_who_heard_one_other_voice() {
         assert_eq!(alone.head(hour(73)), state("m out"), "{member}");
     }
     // Alice made the removal and heard nobody: her voice against Mallory's, and Mallory's rank is the smaller. She
-    // comes back with the first voices that reach her, though by then she has acknowledged both.
+    // comes back with the first voices that reach her.
     let mut alice = thread("abcdm");
     alice.learns(&removal, hour(0)).learns(&revenge, hour(73));
     assert_eq!(alice.head(hour(73)), state("a out"));
@@ -218,10 +218,10 @@ fn who_shows_each_member_another_commit_parts_nobody() {
 #[test]
 fn a_third_commit_is_taken_when_somebody_followed_it() {
     let mut three: Vec<Commit> = (0..3)
-        .map(|n| commit("root", &format!("m {n}"), 'm', Class::Rest, "abm"))
+        .map(|n| commit("root", &format!("m {n}"), 'm', Class::Rest, "abcdm"))
         .collect();
     three.sort_by_key(|commit| commit.rank);
-    let mut alice = thread("abm");
+    let mut alice = thread("abcdm");
     alice.learns(&three[0], hour(0)).learns(&three[1], hour(0));
     let third = three[2].clone();
     assert_eq!(
@@ -237,11 +237,11 @@ fn a_third_commit_is_taken_when_somebody_followed_it() {
         Ok(Learnt::New { dropped: vec![] })
     );
     assert_eq!(alice.head(hour(0)), three[0].child);
-    alice.acknowledge(who('a'), third.child);
+    alice.acknowledge(who('c'), third.child);
     assert_eq!(alice.head(hour(0)), third.child);
 }
 
-/// A member that goes on committing beside the thread fills its share, and nobody else's.
+/// a member that goes on committing beside the thread fills its share, and nobody else's.
 #[test]
 fn a_flood_beside_the_thread_is_bounded_for_each_member() {
     let mut alice = thread("abm");
@@ -264,7 +264,7 @@ fn a_flood_beside_the_thread_is_bounded_for_each_member() {
     assert_eq!(alice.head(hour(0)), state("next"));
 }
 
-/// Accounts that Mallory adds beside the thread use up Mallory's share, not one of their own.
+/// accounts that Mallory adds beside the thread use up Mallory's share, not one of their own.
 #[test]
 fn a_crowd_that_one_member_brought_shares_its_share() {
     let mut alice = thread("abm");
