@@ -7,6 +7,7 @@
 pub mod account;
 pub mod at_rest;
 pub mod blob;
+pub mod branch;
 pub mod deposit;
 pub mod hello;
 mod hpke;
