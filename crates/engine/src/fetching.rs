@@ -242,7 +242,7 @@ impl Turn<'_> {
         let opened = own_box.grant.as_ref().and_then(|grant| {
             deposit::open(grant.k_box.expose(), &relay, &item.mid, &item.blob).ok()
         });
-        let refused = mutant!(self.config, RefusesHonest) && item.sequence % 4 == 0;
+        let refused = mutant!(self.config, RefusesHonest) && item.sequence.is_multiple_of(4);
         let parcel = opened
             .filter(|_| !refused)
             .and_then(|padded| Parcel::from_padded(&padded).ok());

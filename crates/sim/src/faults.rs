@@ -22,8 +22,6 @@ pub(crate) struct Faults {
     pub(crate) relay_kills: u32,
     /// A relay comes back from its death with an empty store.
     pub(crate) relay_forgets: u32,
-    /// A node's wall clock jumps by up to a year.
-    pub(crate) clock_jumps: u32,
 }
 
 impl Faults {
