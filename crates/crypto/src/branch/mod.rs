@@ -21,6 +21,7 @@
 mod choice;
 mod forget;
 mod rank;
+mod row;
 mod tree;
 
 pub use choice::Finality;
