@@ -158,9 +158,9 @@ impl BranchedThread {
             return Ok(opened);
         }
         match self.live.decrypt(bytes, aad) {
-            Err(DecryptError::Refused(_) | DecryptError::EpochAhead) => {
-                Err(ReadError::UnknownState { parent })
-            }
+            Err(
+                DecryptError::Refused(_) | DecryptError::EpochAhead | DecryptError::EpochGone,
+            ) => Err(ReadError::UnknownState { parent }),
             other => Ok(other?),
         }
     }
