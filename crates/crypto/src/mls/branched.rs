@@ -19,10 +19,10 @@ mod states;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use comptoir_protocol::Signed;
 use comptoir_protocol::acknowledgement::AckVector;
 use comptoir_protocol::id::ParentHash;
 use comptoir_protocol::time::Time;
-use comptoir_protocol::Signed;
 
 pub use commits::Received;
 use kept::KeptState;
@@ -158,9 +158,9 @@ impl BranchedThread {
             return Ok(opened);
         }
         match self.live.decrypt(bytes, aad) {
-            Err(
-                DecryptError::Refused(_) | DecryptError::EpochAhead | DecryptError::EpochGone,
-            ) => Err(ReadError::UnknownState { parent }),
+            Err(DecryptError::Refused(_) | DecryptError::EpochAhead | DecryptError::EpochGone) => {
+                Err(ReadError::UnknownState { parent })
+            }
             other => Ok(other?),
         }
     }

@@ -34,8 +34,8 @@ pub use package::{
 pub use record::RecordError;
 pub use rules::{CommitFault, Entry};
 pub use thread::{
-    Added, CameBack, CommitSummary, Committed, Entered, FORWARD_MAX, FromOutside, Joined, Member, MlsThread, OUT_OF_ORDER_MAX,
-    Opened, PAST_EPOCHS_MAX, Ratchet, RowChange, Rows,
+    Added, CameBack, CommitSummary, Committed, Entered, FORWARD_MAX, FromOutside, Joined, Member,
+    MlsThread, OUT_OF_ORDER_MAX, Opened, PAST_EPOCHS_MAX, Ratchet, RowChange, Rows,
 };
 
 #[cfg(test)]

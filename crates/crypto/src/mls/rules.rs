@@ -303,9 +303,7 @@ fn one_leaf_a_device(
 
 fn may_commit(context: &ComptoirContext, author: DeviceId) -> Result<(), CommitFault> {
     match context.policy {
-        CommitPolicy::Designated(device) if device != author => {
-            Err(CommitFault::NotDesignated)
-        }
+        CommitPolicy::Designated(device) if device != author => Err(CommitFault::NotDesignated),
         _ => Ok(()),
     }
 }

@@ -68,11 +68,7 @@ pub(super) fn read_tree(row: &[u8]) -> Result<(ParentHash, Branches), RecordErro
 
 impl BranchedThread {
     /// Loads a known state other than the head.
-    pub(super) fn kept(
-        &self,
-        rows: &impl Rows,
-        state: ParentHash,
-    ) -> Result<KeptState, LoadError> {
+    pub(super) fn kept(&self, rows: &impl Rows, state: ParentHash) -> Result<KeptState, LoadError> {
         let keys = [GROUP_ROW, RATCHET_ROW].map(|row| state_key(state, row));
         Ok(KeptState::new(self.load_from(rows, &keys)?))
     }
@@ -153,11 +149,7 @@ impl BranchedThread {
         Ok((from != to).then_some(Moved { from, to }))
     }
 
-    fn load_from(
-        &self,
-        rows: &impl Rows,
-        keys: &[Vec<u8>; 2],
-    ) -> Result<MlsThread, LoadError> {
+    fn load_from(&self, rows: &impl Rows, keys: &[Vec<u8>; 2]) -> Result<MlsThread, LoadError> {
         let [group, ratchets] = keys;
         MlsThread::load(&StateRows([
             self.row(rows, group)?,

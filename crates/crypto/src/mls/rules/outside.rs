@@ -76,9 +76,7 @@ pub(super) fn judge(
     devices_once(stay.chain([(joiner.account, joiner.device)]))?;
     let (class, standing) = match entry {
         Entry::Link => (Class::Adds, Standing::Member),
-        Entry::Resync | Entry::Member => {
-            (Class::Rest, parent.context.role(joiner.account).into())
-        }
+        Entry::Resync | Entry::Member => (Class::Rest, parent.context.role(joiner.account).into()),
     };
     let context_after = read_context(staged.group_context().extensions())?;
     if context_after != *parent.context {

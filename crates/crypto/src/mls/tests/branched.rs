@@ -67,9 +67,7 @@ impl Holder {
 
     fn reads(&mut self, message: &(ParentHash, Vec<u8>)) -> Result<String, ReadError> {
         let (state, bytes) = message;
-        let opened = self
-            .thread
-            .decrypt(&self.rows, *state, bytes, &state.0)?;
+        let opened = self.thread.decrypt(&self.rows, *state, bytes, &state.0)?;
         self.stores();
         Ok(String::from_utf8(opened.plaintext).unwrap())
     }
@@ -208,13 +206,16 @@ fn the_rows_of_a_state_that_is_left_go_out_with_those_of_the_next() {
     let parent = holders[0].thread.head();
     let seed = holders[0].person.seed();
     let before = holders[0].rows.clone();
-    let made = holders[0]
-        .thread
-        .self_update(&before, seed, NOW)
-        .unwrap();
+    let made = holders[0].thread.self_update(&before, seed, NOW).unwrap();
     let keys = holders[0].stores();
     let kept = |row: &[u8]| [b"s", parent.0.as_slice(), row].concat();
-    for key in [kept(b"g"), kept(b"r"), b"g".to_vec(), b"r".to_vec(), b"b".to_vec()] {
+    for key in [
+        kept(b"g"),
+        kept(b"r"),
+        b"g".to_vec(),
+        b"r".to_vec(),
+        b"b".to_vec(),
+    ] {
         assert!(keys.contains(&key));
     }
     assert_eq!(holders[0].rows[&kept(b"g")], before[&b"g"[..]]);
@@ -265,7 +266,10 @@ fn a_commit_that_may_not_be_made_or_taken_changes_nothing() {
         Err(ReceiveError::UnknownParent { .. })
     ));
     assert_eq!(holders[1].rows, rows);
-    assert_eq!(holders[1].takes(&made).moved.unwrap().to, holders[0].thread.head());
+    assert_eq!(
+        holders[1].takes(&made).moved.unwrap().to,
+        holders[0].thread.head()
+    );
 }
 
 /// R-3.5.

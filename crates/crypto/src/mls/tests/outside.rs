@@ -73,10 +73,7 @@ fn one_who_was_rolled_back_comes_back_in_a_new_leaf() {
         offered_by,
         commits,
     } = nodes[1].thread.come_back(&offer, &leaf, seeds).unwrap();
-    assert_eq!(
-        offered_by.account,
-        nodes[0].person.account.keys.account()
-    );
+    assert_eq!(offered_by.account, nodes[0].person.account.keys.account());
     let device = nodes[1].person.account.device_key.id();
     for node in others(&mut nodes, 1) {
         let came = node.follows(&commits[0].commit);
@@ -135,10 +132,7 @@ fn one_who_was_removed_cannot_come_back() {
         role: Role::Owner,
     }];
     let mut nodes = group_in(context, 3, 72);
-    let (gone, seed) = (
-        nodes[2].thread.own_leaf_index(),
-        nodes[0].person.seed(),
-    );
+    let (gone, seed) = (nodes[2].thread.own_leaf_index(), nodes[0].person.seed());
     let commit = nodes[0].thread.remove(&[gone], seed).unwrap().commit;
     nodes[0].stores(Ratchet::Defer);
     nodes[1].follows(&commit);
@@ -153,8 +147,7 @@ fn one_who_was_removed_cannot_come_back() {
     ));
     // With the checks of its own node off.
     let seed = nodes[2].person.seed();
-    let commit =
-        MlsThread::enter_unchecked(&offer, &leaf, Evidence::default(), None, seed);
+    let commit = MlsThread::enter_unchecked(&offer, &leaf, Evidence::default(), None, seed);
     let fault = faults(&mut nodes[1], &commit);
     assert_eq!(outside(&fault), "come in without a link");
 }
@@ -179,8 +172,7 @@ fn nobody_takes_anothers_place() {
         kinds: eve.leaf().kinds,
     };
     let offer = nodes[0].thread.offer().unwrap();
-    let commit =
-        MlsThread::enter_unchecked(&offer, &leaf, Evidence::default(), None, eve.seed());
+    let commit = MlsThread::enter_unchecked(&offer, &leaf, Evidence::default(), None, eve.seed());
     for node in [0, 2] {
         let fault = faults(&mut nodes[node], &commit);
         assert_eq!(outside(&fault), "remove another's leaf");
@@ -209,13 +201,8 @@ fn a_commit_from_outside_brings_nothing_beside() {
     };
     let offer = alice.thread.offer().unwrap();
     let seed = bob.person.seed();
-    let with_psk = MlsThread::enter_unchecked(
-        &offer,
-        &leaf,
-        Evidence::default(),
-        Some(psk.clone()),
-        seed,
-    );
+    let with_psk =
+        MlsThread::enter_unchecked(&offer, &leaf, Evidence::default(), Some(psk.clone()), seed);
     assert!(alice.thread.process_commit(&with_psk).is_err());
     alice.restarts();
     alice.thread.keep_psk(&psk);
@@ -236,8 +223,7 @@ fn a_commit_from_outside_brings_nothing_beside() {
     );
     // The same without anything beside is followed.
     let seed = bob.person.seed();
-    let commit =
-        MlsThread::enter_unchecked(&offer, &leaf, Evidence::default(), None, seed);
+    let commit = MlsThread::enter_unchecked(&offer, &leaf, Evidence::default(), None, seed);
     assert_eq!(alice.follows(&commit).entry, Entry::Resync);
 }
 
@@ -486,7 +472,11 @@ fn two_thirds_of_the_accounts_make_a_new_owner_without_the_old_one() {
         },
     });
     assert_eq!(
-        outside(&refused(&mut nodes, vec![of_carol.clone(), stranger], &wanted)),
+        outside(&refused(
+            &mut nodes,
+            vec![of_carol.clone(), stranger],
+            &wanted
+        )),
         "the consent of somebody who is no member"
     );
     // What is agreed is the roles: a title needs a role all the same.
@@ -514,11 +504,7 @@ fn two_thirds_of_the_accounts_make_a_new_owner_without_the_old_one() {
     }
     // The consents were for that state: they do not carry a second change.
     assert_eq!(
-        outside(&refused(
-            &mut nodes,
-            vec![of_carol, of_dave],
-            &context
-        )),
+        outside(&refused(&mut nodes, vec![of_carol, of_dave], &context)),
         "a consent to something else"
     );
 }

@@ -290,11 +290,6 @@ impl Entering<'_> {
 
 /// OpenMLS checked the signature and does not tell whose it is.
 fn is_signed_by(offer: &VerifiableGroupInfo, key: PublicKey) -> bool {
-    OpenMlsSignaturePublicKey::new(key.0.to_vec().into(), SignatureScheme::ED25519).is_ok_and(
-        |key| {
-            offer
-                .verify_no_out(&StepCrypto::reading(), &key)
-                .is_ok()
-        },
-    )
+    OpenMlsSignaturePublicKey::new(key.0.to_vec().into(), SignatureScheme::ED25519)
+        .is_ok_and(|key| offer.verify_no_out(&StepCrypto::reading(), &key).is_ok())
 }

@@ -36,6 +36,8 @@ pub(super) struct Told {
     said_again: usize,
     stragglers: usize,
     unaware: usize,
+    /// Envelopes opened once more after their state was forgotten; the engine knows them by their run.
+    opened_again: usize,
     gone_with_author: usize,
 }
 
@@ -52,6 +54,7 @@ impl Told {
         self.said_again += other.said_again;
         self.stragglers += other.stragglers;
         self.unaware += other.unaware;
+        self.opened_again += other.opened_again;
         self.gone_with_author += other.gone_with_author;
     }
 }
@@ -399,7 +402,11 @@ impl World {
         let mut context = live.context().clone();
         let account = members[self.below(members.len())].account;
         context.roles.retain(|entry| entry.account != account);
-        let role = if self.one_in(3) { Role::Owner } else { Role::Admin };
+        let role = if self.one_in(3) {
+            Role::Owner
+        } else {
+            Role::Admin
+        };
         context.roles.push(RoleEntry { account, role });
         context.roles.sort_by_key(|entry| entry.account);
         self.makes(at, |thread, rows, seed, now| {
@@ -422,7 +429,13 @@ impl World {
     }
 
     fn enters_at(&mut self, at: usize, other: usize) {
-        let offer = self.devices[other].thread.as_ref().unwrap().live().offer().unwrap();
+        let offer = self.devices[other]
+            .thread
+            .as_ref()
+            .unwrap()
+            .live()
+            .offer()
+            .unwrap();
         let device = &mut self.devices[at];
         let (leaf, seed) = (device.person.leaf(), device.person.seed());
         let Ok(entered) = MlsThread::enter(&offer, &self.link, &leaf, seed) else {
@@ -445,7 +458,13 @@ impl World {
     }
 
     fn comes_back_at(&mut self, at: usize, other: usize) -> bool {
-        let offer = self.devices[other].thread.as_ref().unwrap().live().offer().unwrap();
+        let offer = self.devices[other]
+            .thread
+            .as_ref()
+            .unwrap()
+            .live()
+            .offer()
+            .unwrap();
         let device = &mut self.devices[at];
         // The newest leaf first; should that way in have been lost, the one from before.
         let stores = [Some(device.rows.clone()), device.before.clone()];
@@ -494,13 +513,10 @@ impl World {
         // Order is random, and nothing comes much later than what was sent after it.
         let pick = self.below(waiting.min(12));
         let number = self.devices[at].inbox.remove(pick);
-        if self.one_in(5) {
-            self.devices[at].inbox.push(number);
-        }
         let item = self.items[number].clone();
         if !self.hears(at, &item) {
             self.devices[at].parked.push(number);
-        } else if self.devices[at].thread.is_some() && self.is_lost(at) {
+        } else if self.one_in(5) || self.devices[at].thread.is_some() && self.is_lost(at) {
             self.devices[at].inbox.push(number);
         }
     }
@@ -522,7 +538,9 @@ impl World {
             Item::Commit(parent, bytes) => {
                 match thread.receive_commit(&device.rows, *parent, bytes, now) {
                     Ok(received) => {
-                        device.inbox.append(&mut device.parked);
+                        if !received.known {
+                            device.inbox.append(&mut device.parked);
+                        }
                         received.moved
                     }
                     Err(ReceiveError::UnknownParent { .. }) => return false,
@@ -530,24 +548,19 @@ impl World {
                     Err(error) => panic!("seed {}: device {at}: {error}", self.seed),
                 }
             }
-            Item::Message(state, bytes) => {
-                self.reads(at, *state, bytes);
-                return true;
-            }
-            Item::Acknowledgement(vector) => {
-                match thread.acknowledge(&device.rows, vector, now) {
-                    Ok(moved) => moved,
-                    Err(AcknowledgeError::NotAMember) => None,
-                    Err(error) => panic!("seed {}: device {at}: {error}", self.seed),
-                }
-            }
+            Item::Message(state, bytes) => return self.reads(at, *state, bytes),
+            Item::Acknowledgement(vector) => match thread.acknowledge(&device.rows, vector, now) {
+                Ok(moved) => moved,
+                Err(AcknowledgeError::NotAMember) => None,
+                Err(error) => panic!("seed {}: device {at}: {error}", self.seed),
+            },
             Item::Welcome(..) => None,
         };
         self.follows_up(at, moved);
         true
     }
 
-    fn reads(&mut self, at: usize, state: ParentHash, bytes: &[u8]) {
+    fn reads(&mut self, at: usize, state: ParentHash, bytes: &[u8]) -> bool {
         let device = &mut self.devices[at];
         let thread = device.thread.as_mut().unwrap();
         let off_the_way = state != thread.head() && thread.branches().contains(state);
@@ -558,27 +571,27 @@ impl World {
                     let again = self.items.len();
                     self.items.push(Item::Message(state, bytes.to_vec()));
                     self.devices[at].inbox.push(again);
-                    return;
+                    return true;
                 }
                 let device = &mut self.devices[at];
                 let first = device.opened.insert(bytes.to_vec());
-                assert!(first, "seed {}: {at} opened an envelope twice", self.seed);
+                let is_kept = device.thread.as_ref().unwrap().branches().contains(state);
+                assert!(
+                    first || !is_kept,
+                    "seed {}: {at} opened an envelope twice in a state that it keeps",
+                    self.seed
+                );
                 device.read.insert(id);
                 self.told.read_off_the_way += usize::from(off_the_way);
+                self.told.opened_again += usize::from(!first);
             }
-            Err(ReadError::UnknownState { .. }) => {
-                let again = self.items.len();
-                self.items.push(Item::Message(state, bytes.to_vec()));
-                self.devices[at].parked.push(again);
-            }
+            Err(ReadError::UnknownState { .. }) => return false,
             Err(ReadError::Decrypt(
-                DecryptError::Own
-                | DecryptError::Used
-                | DecryptError::Removed
-                | DecryptError::EpochGone,
+                DecryptError::Own | DecryptError::Used | DecryptError::Removed,
             )) => {}
             Err(error) => panic!("seed {}: device {at}: {error}", self.seed),
         }
+        true
     }
 
     fn is_welcomed(&mut self, at: usize, welcome: &[u8]) {
@@ -745,7 +758,11 @@ impl World {
     fn takes_out(&mut self, at: usize, helper: usize) {
         let id = self.devices[at].id();
         let live = self.devices[helper].thread.as_ref().unwrap().live();
-        let leaf = live.members().iter().find(|member| member.device == id).map(|member| member.leaf_index);
+        let leaf = live
+            .members()
+            .iter()
+            .find(|member| member.device == id)
+            .map(|member| member.leaf_index);
         let core = self.core();
         for by in 0..self.devices.len() {
             let Some(leaf) = leaf.filter(|_| self.devices[by].head() == Some(core)) else {
@@ -781,7 +798,11 @@ impl World {
         for id in 0..self.said.len() {
             let missing = self.missing(id, &inside);
             if inside.contains(&self.said[id].author) {
-                assert!(missing.is_empty(), "seed {}: {missing:?} lack message {id}", self.seed);
+                assert!(
+                    missing.is_empty(),
+                    "seed {}: {missing:?} lack message {id}",
+                    self.seed
+                );
             } else {
                 self.told.gone_with_author += missing.len();
             }
@@ -794,7 +815,11 @@ impl World {
             }
             self.quiets();
             for reader in inside.iter().filter(|reader| *reader != at) {
-                assert!(self.devices[*reader].read.contains(&id), "seed {}", self.seed);
+                assert!(
+                    self.devices[*reader].read.contains(&id),
+                    "seed {}",
+                    self.seed
+                );
             }
         }
         self.told
