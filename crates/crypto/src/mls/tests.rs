@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod branched;
+mod consents;
 mod determinism;
 mod forks;
 mod hostile;

@@ -30,7 +30,7 @@ impl BranchedThread {
     /// Takes in a commit whose envelope names `parent`. On error nothing changed.
     ///
     /// It is merged on a copy of `parent`, whatever the head is. Costs loading that copy, judging and merging, and two
-    /// rows: 3 ms at 2 members, 15 ms at 100.
+    /// rows: 1.4 ms at 2 members, 12 ms at 20, 44 ms at 100, on a loaded machine.
     pub fn receive_commit(
         &mut self,
         rows: &impl Rows,
