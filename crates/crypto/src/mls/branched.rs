@@ -27,7 +27,7 @@ use comptoir_protocol::time::Time;
 pub use commits::Received;
 use kept::KeptState;
 
-use super::error::{AcknowledgeError, LoadError, OpenError, ReadError, ReceiveError};
+use super::error::{AcknowledgeError, LoadError, OpenError, ReadError, ReceiveError, ReplaceError};
 use super::record::{GROUP_ROW, RATCHET_ROW};
 use super::thread::{Member, MlsThread, Opened, Ratchet, RowChange, Rows};
 use super::{DecryptError, EncryptError};
@@ -158,9 +158,12 @@ impl BranchedThread {
             return Ok(opened);
         }
         match self.live.decrypt(bytes, aad) {
-            Err(DecryptError::Refused(_) | DecryptError::EpochAhead | DecryptError::EpochGone) => {
-                Err(ReadError::UnknownState { parent })
-            }
+            Err(
+                DecryptError::Refused(_)
+                | DecryptError::EpochAhead
+                | DecryptError::EpochGone
+                | DecryptError::Removed,
+            ) => Err(ReadError::UnknownState { parent }),
             other => Ok(other?),
         }
     }
@@ -233,7 +236,14 @@ impl BranchedThread {
     }
 
     /// Puts `thread`, joined by a Welcome to the branch that won or come back into, in the place of all that is known.
-    pub fn replace(&mut self, thread: MlsThread, now: Time) {
+    ///
+    /// A Welcome that is played again leads into a state with ratchets that were used. One to a known state is refused
+    /// here; whoever calls remembers the Welcomes that were taken, for those to states that were forgotten.
+    pub fn replace(&mut self, thread: MlsThread, now: Time) -> Result<(), ReplaceError> {
+        let state = thread.parent();
+        if self.branches.contains(state) {
+            return Err(ReplaceError::Known { state });
+        }
         let mut changes = self.deletion();
         // The rows of the new head are put over these deletions.
         changes.remove(GROUP_ROW);
@@ -242,6 +252,7 @@ impl BranchedThread {
             changes,
             ..Self::new(thread, now)
         };
+        Ok(())
     }
 
     fn count_own(&mut self) {

@@ -282,6 +282,17 @@ pub enum ReadError {
     Load(#[from] LoadError),
 }
 
+/// A thread was not put in the place of what is known, which is unchanged. Not retryable.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceError {
+    /// Its state is known: a Welcome that was played again.
+    #[error("the state {state} is known")]
+    Known {
+        /// The state.
+        state: ParentHash,
+    },
+}
+
 /// An acknowledgement does not count. Not retryable, save when its signer's leaf is not known yet.
 #[derive(Debug, thiserror::Error)]
 pub enum AcknowledgeError {

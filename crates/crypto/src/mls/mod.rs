@@ -24,7 +24,8 @@ pub use context::{
 };
 pub use error::{
     AcknowledgeError, CommitError, CreateError, DecryptError, EncryptError, EnterError, JoinError,
-    LoadError, OfferError, OpenError, ProcessError, ReadError, ReceiveError, RowsError,
+    LoadError, OfferError, OpenError, ProcessError, ReadError, ReceiveError, ReplaceError,
+    RowsError,
 };
 pub use leaf::{Leaf, LeafError};
 pub use package::{

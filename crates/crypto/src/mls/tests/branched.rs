@@ -400,6 +400,29 @@ fn a_thread_that_was_kept_without_branches_begins_them_when_it_is_opened() {
     ));
 }
 
+///
+/// The Welcome that brought Bob in comes again: it would put used ratchets in the place of those he has.
+#[test]
+fn a_welcome_that_is_played_again_replaces_nothing() {
+    let mut alice =
+        Person::new(110).founds(ComptoirContext::new(thread_id(110), ThreadKind::Group));
+    let mut bob = Person::new(111);
+    let (package, secret) = bob.package();
+    let welcome = alice.adds(&[package]).welcome;
+    let join = || MlsThread::join(&welcome, &secret).unwrap().thread;
+    let (mut alice, mut bob) = (Holder::new(alice), Holder::new(Node::new(bob, join())));
+    let message = alice.says("once");
+    assert_eq!(bob.reads(&message).unwrap(), "once");
+    assert!(matches!(
+        bob.thread.replace(join(), NOW),
+        Err(ReplaceError::Known { .. })
+    ));
+    assert!(matches!(
+        bob.reads(&message),
+        Err(ReadError::Decrypt(DecryptError::Used))
+    ));
+}
+
 ///
 /// What all have left is forgotten: no row of it stays.
 #[test]

@@ -275,7 +275,7 @@ impl World {
         device.origin = Some(thread.parent());
         device.came_in = self.said.len();
         match &mut device.thread {
-            Some(known) => known.replace(thread, now),
+            Some(known) => known.replace(thread, now).unwrap(),
             none => *none = Some(BranchedThread::new(thread, now)),
         }
         device.stores();

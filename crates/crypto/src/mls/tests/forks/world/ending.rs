@@ -205,7 +205,7 @@ impl World {
     /// its author, who keeps it until all have acknowledged it, says it again.
     pub(super) fn says_again_what_was_missed(&mut self, inside: &BTreeSet<usize>) {
         for id in 0..self.said.len() {
-            let (said, missing) = (&self.said[id], self.missing(id, inside));
+            let (said, mut missing) = (&self.said[id], self.missing(id, inside));
             for reader in &missing {
                 let thread = self.devices[*reader].thread.as_ref().unwrap();
                 assert!(
@@ -215,10 +215,14 @@ impl World {
                 );
             }
             let author = said.author;
-            if !missing.is_empty() && inside.contains(&author) {
-                self.told.said_again += 1;
-                self.says(author, Some(id));
-                self.quiets();
+            self.told.said_again += usize::from(!missing.is_empty());
+            // Again and again: the power may fail before it is stored.
+            for _ in 0..5 {
+                if !missing.is_empty() && inside.contains(&author) {
+                    self.says(author, Some(id));
+                    self.quiets();
+                    missing = self.missing(id, inside);
+                }
             }
         }
     }

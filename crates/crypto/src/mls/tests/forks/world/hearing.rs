@@ -94,7 +94,7 @@ impl World {
     }
 
     pub(super) fn is_welcomed(&mut self, at: usize, welcome: &[u8]) {
-        let device = &self.devices[at];
+        let device = &mut self.devices[at];
         let Some(package) = &device.package else {
             return;
         };
@@ -102,6 +102,8 @@ impl World {
             return;
         }
         if let Ok(joined) = MlsThread::join(welcome, package) {
+            // A Welcome that comes again would lead back to where it led before.
+            device.package = None;
             self.begins(at, joined.thread);
         }
     }
