@@ -33,7 +33,10 @@ fn finds_out(test: &str, control: &str) {
     );
 }
 
+/// Builds the node and what it stands on a second time, which takes minutes: `cargo xtask test controls` runs it. In CI
+/// the same controls stand under the store (`broken_stores_are_caught`).
 #[test]
+#[ignore = "builds the node a second time: cargo xtask test controls"]
 fn a_broken_program_is_caught() {
     build(&[
         "--example",

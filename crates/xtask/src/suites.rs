@@ -33,6 +33,8 @@ pub(crate) enum Suite {
     Doc,
     Examples(Vec<String>),
     Demo,
+    /// The fault tests over a node that is broken on purpose, which is built for them. Run by name only.
+    Controls,
 }
 
 impl Suite {
@@ -43,6 +45,7 @@ impl Suite {
             Self::Doc => "doc",
             Self::Examples(_) => "examples",
             Self::Demo => "demo",
+            Self::Controls => "controls",
         }
     }
 
@@ -78,6 +81,12 @@ impl Suite {
                     let mut command = Command::new(binaries.example(name));
                     steps.run(&format!("example {name}"), binaries.tell(&mut command))?;
                 }
+            }
+            Self::Controls => {
+                let mut command = cargo("test");
+                command.args(["--workspace", "--test", "faults", "--", "--ignored"]);
+                command.args(["--nocapture", "controls::"]);
+                steps.run("controls", &mut command)?;
             }
             Self::Demo => {
                 steps.run("demo", Command::new(std::env::current_exe()?).arg("demo"))?;
@@ -194,9 +203,10 @@ fn choose(all: &[Suite], names: &[String]) -> anyhow::Result<Vec<Suite>> {
     for name in names {
         match all.iter().find(|suite| suite.name() == name) {
             Some(suite) => chosen.push(suite.clone()),
+            None if name == Suite::Controls.name() => chosen.push(Suite::Controls),
             None => {
                 let known: Vec<&str> = all.iter().map(Suite::name).collect();
-                bail!("no suite `{name}`; there are: {}", known.join(" "))
+                bail!("no suite `{name}`; there are: {} controls", known.join(" "))
             }
         }
     }
