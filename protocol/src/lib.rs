@@ -12,6 +12,7 @@ pub mod codec;
 pub mod deposit;
 pub mod envelope;
 pub mod error;
+pub mod evidence;
 pub mod frame;
 pub mod header;
 pub mod hello;

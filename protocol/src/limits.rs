@@ -124,6 +124,9 @@ pub const LINK_BYTES_MAX: usize = 6 * KIB;
 /// no network's doing.
 pub const RANGES_MAX: usize = 256;
 
+/// Consents in one commit: two thirds of 384 accounts. At some 220 bytes each they stay below 60 KiB.
+pub const CONSENTS_MAX: usize = 256;
+
 /// Authors (device and lane) in one acknowledgement vector.
 pub const ACK_ENTRIES_MAX: usize = 2 * 2 * DEVICES_MAX;
 

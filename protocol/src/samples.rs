@@ -18,6 +18,7 @@ use crate::body::{
 use crate::codec::{DecodeError, Reader, Wire};
 use crate::deposit::ParcelContent;
 use crate::envelope::Message;
+use crate::evidence::{ContextConsent, Evidence, LinkPass};
 use crate::frame::*;
 use crate::header::Addressee;
 use crate::id::*;
@@ -189,6 +190,26 @@ fn add_thread(all: &mut Vec<Sample>) {
         all,
         "Signed<AckVector>",
         &Signed::sign(&ack_vector(), &key(23)),
+    );
+    add(all, "LinkPass", &link_pass());
+    add_signed(
+        all,
+        "Signed<LinkPass>",
+        &Signed::sign(&link_pass(), &key(24)),
+    );
+    add(all, "ContextConsent", &context_consent());
+    add_signed(
+        all,
+        "Signed<ContextConsent>",
+        &Signed::sign(&context_consent(), &key(23)),
+    );
+    add(
+        all,
+        "Evidence",
+        &Evidence {
+            pass: Some(Signed::sign(&link_pass(), &key(24))),
+            consents: Some(vec![Signed::sign(&context_consent(), &key(23))]),
+        },
     );
     add(all, "Envelope", &envelope());
     add(all, "Batch", &batch());

@@ -25,9 +25,13 @@ pub mod label {
     pub const ACK_VECTOR: &str = "acknowledgement";
     /// [`crate::body::AccountStatement`].
     pub const ACCOUNT_STATEMENT: &str = "account-statement";
+    /// [`crate::evidence::LinkPass`].
+    pub const LINK_PASS: &str = "link-pass";
+    /// [`crate::evidence::ContextConsent`].
+    pub const CONTEXT_CONSENT: &str = "context-consent";
 
     /// All of them.
-    pub const ALL: [&str; 11] = [
+    pub const ALL: [&str; 13] = [
         INCEPTION,
         ROTATION,
         DEVICE_LIST,
@@ -39,6 +43,8 @@ pub mod label {
         STORE_RECEIPT,
         ACK_VECTOR,
         ACCOUNT_STATEMENT,
+        LINK_PASS,
+        CONTEXT_CONSENT,
     ];
 }
 

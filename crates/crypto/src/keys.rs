@@ -78,6 +78,10 @@ signing_key!(
     LeafKey
 );
 signing_key!(
+    /// A join link's key: whoever holds it can let a leaf into the thread that lists it. Travels inside the link.
+    LinkKey
+);
+signing_key!(
     /// Owns boxes at a relay: makes, moves and deletes them, and grants and revokes.
     BoxOwnerKey
 );

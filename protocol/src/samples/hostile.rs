@@ -116,6 +116,8 @@ fn no_signed_kind_verifies_as_another() {
         verifier::<StoreReceipt>(),
         verifier::<AckVector>(),
         verifier::<AccountStatement>(),
+        verifier::<LinkPass>(),
+        verifier::<ContextConsent>(),
     ];
     let labels: Vec<&str> = verifiers.iter().map(|(label, _)| *label).collect();
     assert_eq!(

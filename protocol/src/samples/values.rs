@@ -13,6 +13,7 @@ use crate::capability::{ALL_HOURS, Capability, CapabilityTerms};
 use crate::codec::Wire;
 use crate::deposit::{BlobReference, Parcel, ParcelContent};
 use crate::envelope::{Batch, Chain, Envelope, EnvelopeKind, Message};
+use crate::evidence::{ContextConsent, LinkPass};
 use crate::header::{Addressee, StatementHeader};
 use crate::hello::Hello;
 use crate::id::*;
@@ -143,6 +144,26 @@ pub(crate) fn ack_vector() -> AckVector {
             lane: Lane::Service,
             runs: runs(),
         }],
+    }
+}
+
+pub(crate) fn link_pass() -> LinkPass {
+    LinkPass {
+        thread: ThreadId([0x4c; 16]),
+        incarnation: 1,
+        parent: ParentHash([0x4e; 32]),
+        account: AccountId([0x54; 32]),
+        device: DeviceId([0x4d; 32]),
+        leaf_key: PublicKey([0x4f; 32]),
+    }
+}
+
+pub(crate) fn context_consent() -> ContextConsent {
+    ContextConsent {
+        thread: ThreadId([0x4c; 16]),
+        incarnation: 1,
+        parent: ParentHash([0x4e; 32]),
+        context: [0x50; 32],
     }
 }
 

@@ -3,7 +3,7 @@
 //! what leaves and key packages say in theirs.
 
 use comptoir_protocol::codec::{DecodeError, at_most};
-use comptoir_protocol::id::{AccountId, DeviceId, PublicKey, ThreadId};
+use comptoir_protocol::id::{AccountId, DeviceId, ParentHash, PublicKey, ThreadId};
 use comptoir_protocol::{Wire, wire_choice, wire_map, wire_number};
 use openmls::extensions::ExtensionValidator;
 use openmls::prelude::{
@@ -27,6 +27,7 @@ pub const KINDS_MAX: usize = 128;
 pub(crate) const CONTEXT_EXTENSION: u16 = 0xF0C0;
 pub(crate) const LEAF_EXTENSION: u16 = 0xF0C1;
 pub(crate) const PACKAGE_EXTENSION: u16 = 0xF0C2;
+pub(crate) const STATE_EXTENSION: u16 = 0xF0C3;
 
 /// What kind of conversation a thread is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +198,15 @@ pub(crate) struct PackageTerms {
     pub(crate) expires_ms: u64,
 }
 wire_map!(PackageTerms { 0 => expires_ms });
+
+/// What an offered state says beside MLS: its name, which follows from a secret and not from what is offered, and whose
+/// signature it bears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StateName {
+    pub(crate) parent: ParentHash,
+    pub(crate) offered_by: u32,
+}
+wire_map!(StateName { 0 => parent, 1 => offered_by });
 
 /// An extension that is missing or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What can go wrong with a thread: one enum for each thing that is done with it.
 
+use comptoir_protocol::VerifyError;
 use comptoir_protocol::id::ParentHash;
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
 use openmls::group::{ProcessMessageError, ValidationError};
@@ -10,6 +11,7 @@ use super::leaf::LeafError;
 use super::package::KeyPackageError;
 use super::record::RecordError;
 use super::rules::CommitFault;
+use crate::branch::LearnError;
 
 /// The rows of a thread could not be read by whoever keeps them.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +67,12 @@ pub enum CommitError {
         /// The index.
         leaf_index: u32,
     },
+    /// The thread's tree of states has no place for it.
+    #[error(transparent)]
+    Tree(#[from] LearnError),
+    /// The thread could not be loaded again: stop and say so.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// OpenMLS refused.
     #[error("the commit could not be made: {0}")]
     Mls(String),
@@ -94,6 +102,52 @@ pub enum JoinError {
     /// The group is another than its context says.
     #[error("the group's id is not that of its thread")]
     OtherThread,
+}
+
+/// A state was not offered.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// An operation before this one failed: load the thread again.
+    #[error("the thread failed before and must be loaded again")]
+    Spoilt,
+    /// We were removed.
+    #[error("this device is no longer in the thread")]
+    Removed,
+    /// OpenMLS refused.
+    #[error("the state could not be offered: {0}")]
+    Mls(String),
+}
+
+/// A state that was offered was not entered: nothing was made, nothing left. Ask another member for a newer offer.
+#[derive(Debug, thiserror::Error)]
+pub enum EnterError {
+    /// Not an offer, or not signed by whom it says.
+    #[error("not the offer of a state")]
+    Malformed,
+    /// Of another thread, or of another incarnation.
+    #[error("the offer of another thread's state")]
+    OtherThread,
+    /// The state we have does not know our leaf any more. Not retryable: a member has to add this device.
+    #[error("this device has no leaf to come back to")]
+    NoLeaf,
+    /// The offered state does not list the link. Not retryable: it was withdrawn.
+    #[error("the thread does not list this link")]
+    NoSuchLink,
+    /// The leaf given is not one others would accept. A fault of ours.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// A member of the offered state is not proved.
+    #[error(transparent)]
+    State(#[from] JoinError),
+    /// The offered state, or our coming in, breaks the rules.
+    #[error(transparent)]
+    Fault(#[from] CommitFault),
+    /// The new leaf could not take its place.
+    #[error("the new leaf could not take its place: {0}")]
+    Renewal(#[source] Box<CommitError>),
+    /// OpenMLS refused.
+    #[error("the offered state does not hold: {0}")]
+    Mls(String),
 }
 
 /// A message was not made. Drop the thread: nothing left it, and its rows are unchanged.
@@ -175,6 +229,85 @@ pub enum ProcessError {
     /// It does not authenticate, or OpenMLS finds it invalid.
     #[error("the commit does not hold: {0}")]
     Mls(String),
+}
+
+/// A branched thread could not be opened from its rows. Not retryable: say so and stop, the rows are as they are.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// One of its rows cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The tree names another head than the rows are of.
+    #[error("the thread's tree says it is in {head}, its rows are of another state")]
+    OtherHead {
+        /// What the tree says.
+        head: ParentHash,
+    },
+}
+
+/// A commit was not taken into a branched thread, which is unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// Its parent is not known. Retryable once the parent's own commit has come.
+    #[error("the commit's parent {parent} is not known")]
+    UnknownParent {
+        /// The parent.
+        parent: ParentHash,
+    },
+    /// It does not hold in its parent. Not retryable.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The tree has no place for it.
+    #[error(transparent)]
+    Tree(#[from] LearnError),
+    /// A state could not be loaded: stop and say so.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// A message was not opened. The thread is unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The state it was made in is not known, or no longer. Retryable once that state's commit has come.
+    #[error("a message of a state {parent} that is not known")]
+    UnknownState {
+        /// The state.
+        parent: ParentHash,
+    },
+    /// It does not open in its state.
+    #[error(transparent)]
+    Decrypt(#[from] DecryptError),
+    /// The state could not be loaded: stop and say so.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// A thread was not put in the place of what is known, which is unchanged. Not retryable.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceError {
+    /// Its state is known: a Welcome that was played again.
+    #[error("the state {state} is known")]
+    Known {
+        /// The state.
+        state: ParentHash,
+    },
+}
+
+/// An acknowledgement does not count. Not retryable, save when its signer's leaf is not known yet.
+#[derive(Debug, thiserror::Error)]
+pub enum AcknowledgeError {
+    /// It is not signed as it says.
+    #[error(transparent)]
+    Unproved(#[from] VerifyError),
+    /// Of another thread or incarnation.
+    #[error("an acknowledgement of another thread")]
+    OtherThread,
+    /// Its signer has no leaf in the state it names.
+    #[error("an acknowledgement by somebody who is not in that state")]
+    NotAMember,
+    /// A state could not be loaded: stop and say so.
+    #[error(transparent)]
+    Load(#[from] LoadError),
 }
 
 impl From<ProcessMessageError<CodecError>> for DecryptError {

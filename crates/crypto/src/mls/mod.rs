@@ -3,6 +3,7 @@
 //!
 //! Nothing of OpenMLS shows outside this module.
 
+mod branched;
 mod codec;
 mod context;
 mod crypto;
@@ -15,13 +16,15 @@ mod rules;
 mod storage;
 mod thread;
 
+pub use branched::{BranchedThread, Moved, Received};
 pub use codec::CodecError;
 pub use context::{
     CommitPolicy, ComptoirContext, ExtensionError, HistoryRule, JOIN_LINKS_MAX, KINDS_MAX,
     LeafKinds, ROLES_MAX, RULES, Role, RoleEntry, TITLE_BYTES_MAX, ThreadKind,
 };
 pub use error::{
-    CommitError, CreateError, DecryptError, EncryptError, JoinError, LoadError, ProcessError,
+    AcknowledgeError, CommitError, CreateError, DecryptError, EncryptError, EnterError, JoinError,
+    LoadError, OfferError, OpenError, ProcessError, ReadError, ReceiveError, ReplaceError,
     RowsError,
 };
 pub use leaf::{Leaf, LeafError};
@@ -30,10 +33,10 @@ pub use package::{
     verify_key_package,
 };
 pub use record::RecordError;
-pub use rules::CommitFault;
+pub use rules::{CommitFault, Entry};
 pub use thread::{
-    Added, CommitSummary, Committed, FORWARD_MAX, Joined, Member, MlsThread, OUT_OF_ORDER_MAX,
-    Opened, PAST_EPOCHS_MAX, Ratchet, RowChange, Rows,
+    Added, CameBack, CommitSummary, Committed, Entered, FORWARD_MAX, FromOutside, Joined, Member,
+    MlsThread, OUT_OF_ORDER_MAX, Opened, PAST_EPOCHS_MAX, Ratchet, RowChange, Rows,
 };
 
 #[cfg(test)]

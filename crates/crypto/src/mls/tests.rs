@@ -2,11 +2,15 @@
 //! Stories of threads, told with real accounts, real rows and a seed for every step.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod branched;
+mod consents;
 mod determinism;
+mod forks;
 mod hostile;
 mod measure;
 mod membership;
 mod order;
+mod outside;
 mod talk;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,8 @@ mod changes;
 mod commit;
 mod join;
 mod message;
+mod outside;
+mod process;
 #[cfg(test)]
 mod unchecked;
 
@@ -26,9 +28,11 @@ use openmls::prelude::{Extensions, LeafNodeIndex, SenderRatchetConfiguration};
 use sha2::{Digest as _, Sha256};
 
 pub use changes::{Ratchet, RowChange, Rows};
-pub use commit::{Added, CommitSummary, Committed};
+pub use commit::{Added, Committed};
 pub use join::Joined;
 pub use message::Opened;
+pub use outside::{CameBack, Entered, FromOutside};
+pub use process::CommitSummary;
 
 use super::context::{ComptoirContext, LEAF_EXTENSION, LeafKinds, extension, group_extensions};
 use super::crypto::{SUITE, StepCrypto};
@@ -153,20 +157,9 @@ impl MlsThread {
         ParentHash(Sha256::digest(self.group.epoch_authenticator().as_slice()).into())
     }
 
-    /// What a commit made in this state is bound to: its envelope without the bytes.
+    /// What a commit made in this state is bound to.
     fn commit_binding(&self) -> Vec<u8> {
-        let ComptoirContext {
-            thread,
-            incarnation,
-            ..
-        } = self.context;
-        authenticated_data(
-            thread,
-            incarnation,
-            self.parent(),
-            Lane::Service,
-            EnvelopeKind::Commit,
-        )
+        binding(&self.context, self.parent())
     }
 
     /// How many commits the state is away from the thread's creation.
@@ -283,6 +276,22 @@ impl fmt::Debug for MlsThread {
             .field("spoilt", spoilt)
             .finish_non_exhaustive()
     }
+}
+
+/// What a commit made in the state `parent` is bound to: its envelope without the bytes. Its evidence stands behind.
+fn binding(context: &ComptoirContext, parent: ParentHash) -> Vec<u8> {
+    let ComptoirContext {
+        thread,
+        incarnation,
+        ..
+    } = *context;
+    authenticated_data(
+        thread,
+        incarnation,
+        parent,
+        Lane::Service,
+        EnvelopeKind::Commit,
+    )
 }
 
 fn order_window() -> SenderRatchetConfiguration {

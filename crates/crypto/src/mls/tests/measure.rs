@@ -111,3 +111,56 @@ fn measure_rows() {
         bob.stores(Ratchet::Write);
     }
 }
+
+/// `branch.rewrite_p50`: restoring the parent's snapshot and merging the winner into it.
+#[test]
+#[ignore = "prints figures, judges none"]
+fn measure_rewrites() {
+    use comptoir_protocol::time::Time;
+    const ROUNDS: usize = 21;
+    let now = Time {
+        wall_ms: NOW_MS,
+        mono_ms: NOW_MS,
+        boot: [1; 16],
+    };
+    for members in [2, 20, 100] {
+        let mut nodes = group(members, 93);
+        // Everybody has committed once, up to twenty: a tree as it is in use.
+        for committer in 0..members.min(20) {
+            let commit = nodes[committer].renews();
+            others(&mut nodes, committer).for_each(|node| drop(node.follows(&commit)));
+        }
+        let (mut rival, kept) = (nodes.remove(1), nodes.remove(0));
+        let winner = rival.renews();
+        let (mut rewrites, mut takes, mut bytes) = (vec![], vec![], 0);
+        for _ in 0..ROUNDS {
+            let clock = Instant::now();
+            let mut thread = MlsThread::load(&kept.rows).unwrap();
+            thread.process_commit(&winner).unwrap();
+            let rows = thread.take_changes(Ratchet::Write);
+            rewrites.push(clock.elapsed().as_secs_f64() * 1e6);
+            bytes = rows
+                .values()
+                .map(|change| match change {
+                    RowChange::Put(row) => row.len(),
+                    RowChange::Delete => 0,
+                })
+                .sum();
+            let mut branched = BranchedThread::load(&kept.rows, now).unwrap();
+            let parent = branched.head();
+            let clock = Instant::now();
+            branched
+                .receive_commit(&kept.rows, parent, &winner, now)
+                .unwrap();
+            branched.take_changes(Ratchet::Write);
+            takes.push(clock.elapsed().as_secs_f64() * 1e6);
+        }
+        println!(
+            "branch.rewrite_p50 {members} members: {:.0} us, a commit of {} bytes, rows of {bytes} bytes; with its \
+             place in the tree and the rows moved {:.0} us",
+            median(rewrites),
+            winner.len(),
+            median(takes),
+        );
+    }
+}

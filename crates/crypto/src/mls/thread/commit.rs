@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Commits: ours are made, judged and merged at once; those of others are judged by the same rules.
+//! Our commits: made, judged by the rules that everybody else's are judged by, and merged at once.
 
+use comptoir_protocol::evidence::{ContextConsent, Evidence};
 use comptoir_protocol::id::ParentHash;
+use comptoir_protocol::{Signed, Wire as _};
 use openmls::group::CommitMessageBundle;
 use openmls::prelude::{
-    ContentType, Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsMessageOut,
-    NewSignerBundle, ProcessedMessageContent, Sender,
+    Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsMessageOut, NewSignerBundle,
 };
 
-use super::message::private_message;
-use super::{Member, MlsThread};
+use super::{CommitSummary, MlsThread};
 use crate::mls::context::{ComptoirContext, group_extensions};
 use crate::mls::crypto::StepCrypto;
-use crate::mls::error::{CommitError, ProcessError};
-use crate::mls::leaf::{KnownLeaf, Leaf, credential_hash};
+use crate::mls::error::CommitError;
+use crate::mls::leaf::Leaf;
 use crate::mls::package::VerifiedKeyPackage;
 use crate::mls::provider::Provider;
-use crate::mls::rules::{CommitFault, Judged, Parent, judge};
+use crate::mls::rules::{Committer, consent_to, judge};
 use crate::seed::StepSeed;
 
 /// A commit of ours, merged.
@@ -26,6 +26,8 @@ pub struct Committed {
     pub parent: ParentHash,
     /// For those who were members before.
     pub commit: Vec<u8>,
+    /// What it did.
+    pub summary: CommitSummary,
 }
 
 /// A commit of ours that added devices, merged.
@@ -37,21 +39,8 @@ pub struct Added {
     pub commit: Vec<u8>,
     /// For the added ones: one for all.
     pub welcome: Vec<u8>,
-}
-
-/// What somebody's commit did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitSummary {
-    /// Who made it.
-    pub committer: Member,
-    /// Who came in.
-    pub added: Vec<Member>,
-    /// Who went out.
-    pub removed: Vec<Member>,
-    /// Whether the context changed.
-    pub context_changed: bool,
-    /// Whether we went out: the thread can only be read from now on.
-    pub removed_us: bool,
+    /// What it did.
+    pub summary: CommitSummary,
 }
 
 /// What a commit of ours is to do.
@@ -62,6 +51,7 @@ pub(super) struct Wanted<'a> {
     pub(super) extensions: Option<Extensions<GroupContext>>,
     /// A new leaf in the place of ours; otherwise only its encryption key is new.
     pub(super) leaf: Option<&'a Leaf>,
+    pub(super) evidence: Evidence,
 }
 
 impl MlsThread {
@@ -75,7 +65,7 @@ impl MlsThread {
             .iter()
             .map(|package| package.package.clone())
             .collect();
-        let (parent, bundle) = self.commit(
+        let (summary, bundle) = self.commit(
             Wanted {
                 adds,
                 ..Wanted::default()
@@ -85,9 +75,10 @@ impl MlsThread {
         let (commit, welcome, _) = bundle.into_messages();
         let welcome = welcome.ok_or_else(|| CommitError::Mls("no welcome".to_owned()))?;
         Ok(Added {
-            parent,
+            parent: summary.parent,
             commit: bytes(&commit)?,
             welcome: bytes(&welcome)?,
+            summary,
         })
     }
 
@@ -135,6 +126,35 @@ impl MlsThread {
         )
     }
 
+    /// Changes what the members agreed on as two thirds of the accounts consent to it, where our role alone does not
+    /// allow it: a new owner when the old one is gone. `consents` are of [`MlsThread::consent`]; ours is not needed.
+    pub fn change_context_agreed(
+        &mut self,
+        context: &ComptoirContext,
+        consents: Vec<Signed<ContextConsent>>,
+        seed: StepSeed,
+    ) -> Result<Committed, CommitError> {
+        let extensions = group_extensions(context).map_err(refused)?;
+        self.plain_commit(
+            Wanted {
+                extensions: Some(extensions),
+                evidence: Evidence {
+                    pass: None,
+                    consents: Some(consents),
+                },
+                ..Wanted::default()
+            },
+            seed,
+        )
+    }
+
+    /// Consents, in this state and no other, to a commit that makes the context `context`.
+    pub fn consent(&self, context: &ComptoirContext) -> Signed<ContextConsent> {
+        let members = self.members();
+        self.leaf_key
+            .sign(&consent_to(&self.as_parent(&members), context))
+    }
+
     /// Puts `leaf`, another one of this device, in the place of ours: after the account's keys rotated, or when a copy
     /// of our leaf key may exist. Messages of the new state are signed with its key.
     pub fn replace_leaf(&mut self, leaf: &Leaf, seed: StepSeed) -> Result<Committed, CommitError> {
@@ -152,10 +172,11 @@ impl MlsThread {
         wanted: Wanted<'_>,
         seed: StepSeed,
     ) -> Result<Committed, CommitError> {
-        let (parent, bundle) = self.commit(wanted, seed)?;
+        let (summary, bundle) = self.commit(wanted, seed)?;
         Ok(Committed {
-            parent,
+            parent: summary.parent,
             commit: bytes(bundle.commit())?,
+            summary,
         })
     }
 
@@ -163,29 +184,24 @@ impl MlsThread {
         &mut self,
         wanted: Wanted<'_>,
         seed: StepSeed,
-    ) -> Result<(ParentHash, CommitMessageBundle), CommitError> {
+    ) -> Result<(CommitSummary, CommitMessageBundle), CommitError> {
         if std::mem::replace(&mut self.spoilt, true) {
             return Err(CommitError::Spoilt);
         }
         let (parent, members) = (self.parent(), self.members());
         let crypto = StepCrypto::seeded(seed);
+        let evidence = wanted.evidence.clone();
         let bundle = self.stage(wanted, &crypto)?;
         let staged = self
             .group
             .pending_commit()
             .expect("a commit that was staged just now is pending");
-        let judged = judge(
-            &Parent {
-                context: &self.context,
-                members: &members,
-            },
-            staged,
-            self.group.own_leaf_index(),
-        )?;
+        let committer = Committer::Member(self.group.own_leaf_index());
+        let judged = judge(&self.as_parent(&members), staged, committer, &evidence)?;
         self.merge(&crypto)?;
-        self.settle(judged);
+        let summary = self.follow(parent, committer, judged, &members, false);
         self.spoilt = false;
-        Ok((parent, bundle))
+        Ok((summary, bundle))
     }
 
     pub(super) fn stage(
@@ -198,8 +214,13 @@ impl MlsThread {
             removals,
             extensions,
             leaf,
+            evidence,
         } = wanted;
-        self.group.set_aad(self.commit_binding());
+        let mut binding = self.commit_binding();
+        if !evidence.is_empty() {
+            binding.extend(evidence.to_bytes());
+        }
+        self.group.set_aad(binding);
         let mut builder = self
             .group
             .commit_builder()
@@ -237,112 +258,12 @@ impl MlsThread {
             .merge_pending_commit(&Provider::new(crypto, &self.overlay))
             .map_err(refused)
     }
-
-    /// Follows somebody's commit. One that does not authenticate changes nothing; after any other error the thread is
-    /// to be loaded again.
-    pub fn process_commit(&mut self, bytes: &[u8]) -> Result<CommitSummary, ProcessError> {
-        if self.spoilt {
-            return Err(ProcessError::Spoilt);
-        }
-        let message = private_message(bytes).ok_or(ProcessError::Malformed)?;
-        if message.content_type() != ContentType::Commit {
-            return Err(ProcessError::Malformed);
-        }
-        if message.group_id() != self.group.group_id() {
-            return Err(ProcessError::OtherGroup);
-        }
-        let ours = self.parent();
-        if message.aad() != self.commit_binding() || message.epoch() != self.group.epoch() {
-            return Err(ProcessError::OtherParent { ours });
-        }
-        let members = self.members();
-        let crypto = StepCrypto::reading();
-        let provider = Provider::new(&crypto, &self.overlay);
-        let processed = self
-            .group
-            .process_message(&provider, message)
-            .map_err(|e| ProcessError::Mls(e.to_string()))?;
-        // It authenticates, so a generation is used up; what follows must end well or not be stored.
-        self.spoilt = true;
-        let Sender::Member(index) = *processed.sender() else {
-            return Err(ProcessError::Malformed);
-        };
-        let staged = match processed.into_content() {
-            ProcessedMessageContent::StagedCommitMessage(staged) => staged,
-            ProcessedMessageContent::OwnPrivateMessage => return Err(ProcessError::Own),
-            _ => return Err(ProcessError::Malformed),
-        };
-        let judged = judge(
-            &Parent {
-                context: &self.context,
-                members: &members,
-            },
-            &staged,
-            index,
-        )?;
-        let removed_us = staged.self_removed();
-        let committer = members
-            .iter()
-            .find(|member| member.leaf_index == index.u32())
-            .cloned()
-            .ok_or(CommitFault::OtherDevice)?;
-        self.group
-            .merge_staged_commit(&provider, *staged)
-            .map_err(|e| ProcessError::Mls(e.to_string()))?;
-        self.spoilt = false;
-        let removed = judged.removed.clone();
-        let context_changed = judged.context_after != self.context;
-        let added_devices: Vec<_> = judged
-            .added
-            .iter()
-            .map(|package| package.device())
-            .collect();
-        self.settle(judged);
-        let added = self
-            .members()
-            .into_iter()
-            .filter(|member| added_devices.contains(&member.device))
-            .collect();
-        Ok(CommitSummary {
-            committer,
-            added,
-            removed,
-            context_changed,
-            removed_us,
-        })
-    }
-
-    /// Takes over what a merged commit brought.
-    fn settle(&mut self, judged: Judged) {
-        let Judged {
-            added,
-            removed: _,
-            committer,
-            context_after,
-        } = judged;
-        let mut proved: Vec<KnownLeaf> = added
-            .iter()
-            .map(|package| package.leaf().clone().into())
-            .collect();
-        proved.push(committer.into());
-        for member in self.group.members() {
-            let hash = credential_hash(&member.credential);
-            if let Some(leaf) = proved
-                .iter()
-                .find(|leaf| leaf.leaf_key.0[..] == member.signature_key)
-            {
-                self.known.insert(hash, leaf.clone());
-            }
-        }
-        self.forget_old_leaves();
-        self.set_context(context_after);
-    }
 }
 
 pub(super) fn bytes(message: &MlsMessageOut) -> Result<Vec<u8>, CommitError> {
     message.to_bytes().map_err(refused)
 }
 
-fn refused(error: impl std::fmt::Display) -> CommitError {
+pub(super) fn refused(error: impl std::fmt::Display) -> CommitError {
     CommitError::Mls(error.to_string())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Joining: from a Welcome and the private half of the key package it names.
 
-use openmls::group::StagedWelcome;
+use openmls::group::{MlsGroup, StagedWelcome};
 use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, Welcome};
 use openmls::treesync::LeafNodeSource;
 use tls_codec::Deserialize as _;
@@ -61,24 +61,7 @@ impl MlsThread {
         if group.group_id().as_slice() != context.group_id() {
             return Err(JoinError::OtherThread);
         }
-        let mut known = KnownLeaves::new();
-        for member in group.members() {
-            let node = group
-                .public_group()
-                .leaf(member.index)
-                .ok_or(JoinError::Malformed)?;
-            if let LeafNodeSource::KeyPackage(lifetime) = node.leaf_node_source()
-                && *lifetime != unlimited()
-            {
-                return Err(
-                    KeyPackageError::Refused("a lifetime that a clock decides".to_owned()).into(),
-                );
-            }
-            known.insert(
-                credential_hash(node.credential()),
-                leaf::verify_node(node)?.into(),
-            );
-        }
+        let known = inhabitants(&group)?;
         let leaf_key = package.leaf_key.clone();
         let thread = Self {
             group,
@@ -98,6 +81,29 @@ impl MlsThread {
             .ok_or(JoinError::Malformed)?;
         Ok(Joined { thread, inviter })
     }
+}
+
+/// Proves every leaf of a group that is new to us.
+pub(super) fn inhabitants(group: &MlsGroup) -> Result<KnownLeaves, JoinError> {
+    let mut known = KnownLeaves::new();
+    for member in group.members() {
+        let node = group
+            .public_group()
+            .leaf(member.index)
+            .ok_or(JoinError::Malformed)?;
+        if let LeafNodeSource::KeyPackage(lifetime) = node.leaf_node_source()
+            && *lifetime != unlimited()
+        {
+            return Err(
+                KeyPackageError::Refused("a lifetime that a clock decides".to_owned()).into(),
+            );
+        }
+        known.insert(
+            credential_hash(node.credential()),
+            leaf::verify_node(node)?.into(),
+        );
+    }
+    Ok(known)
 }
 
 fn read_welcome(bytes: &[u8]) -> Option<Welcome> {

@@ -2,16 +2,31 @@
 //! What only tests may do: look at secrets, and play a node whose own checks are off.
 #![allow(clippy::unwrap_used)]
 
+use comptoir_protocol::Wire as _;
+use comptoir_protocol::evidence::Evidence;
 use comptoir_protocol::id::{AccountId, DeviceId};
-use openmls::prelude::{Extensions, GroupContext};
+use openmls::group::MlsGroup;
+use openmls::prelude::{Extensions, GroupContext, LeafNodeParameters, PreSharedKeyProposal};
+use openmls::schedule::PreSharedKeyId;
 
 use super::commit::{Wanted, bytes};
-use super::{Added, MlsThread};
-use crate::mls::context::ComptoirContext;
+use super::outside::Offer;
+use super::{MlsThread, binding, join_config};
+use crate::keys::LeafKey;
+use crate::mls::context::{ComptoirContext, LEAF_EXTENSION, extension};
 use crate::mls::crypto::StepCrypto;
-use crate::mls::leaf::{KnownLeaf, Leaf};
+use crate::mls::leaf::{KnownLeaf, Leaf, capabilities};
 use crate::mls::package::VerifiedKeyPackage;
+use crate::mls::provider::Provider;
+use crate::mls::rules::read_context;
+use crate::mls::storage::Overlay;
 use crate::seed::StepSeed;
+
+/// A commit that nobody judged.
+pub(crate) struct Forced {
+    pub(crate) commit: Vec<u8>,
+    pub(crate) welcome: Vec<u8>,
+}
 
 impl MlsThread {
     pub(crate) fn create_unchecked(context: ComptoirContext, leaf: &Leaf, seed: StepSeed) -> Self {
@@ -29,7 +44,7 @@ impl MlsThread {
         &mut self,
         packages: &[VerifiedKeyPackage],
         seed: StepSeed,
-    ) -> Added {
+    ) -> Forced {
         let adds = packages
             .iter()
             .map(|package| package.package.clone())
@@ -63,17 +78,70 @@ impl MlsThread {
         self.force(wanted, seed).commit
     }
 
-    fn force(&mut self, wanted: Wanted<'_>, seed: StepSeed) -> Added {
-        let parent = self.parent();
+    fn force(&mut self, wanted: Wanted<'_>, seed: StepSeed) -> Forced {
         let crypto = StepCrypto::seeded(seed);
         let bundle = self.stage(wanted, &crypto).unwrap();
         self.merge(&crypto).unwrap();
         let (commit, welcome, _) = bundle.into_messages();
-        Added {
-            parent,
+        Forced {
             commit: bytes(&commit).unwrap(),
             welcome: welcome.map_or_else(Vec::new, |welcome| bytes(&welcome).unwrap()),
         }
+    }
+
+    /// Comes in from outside as `leaf` with whatever `evidence`, removing whoever has `leaf`'s key; and a further
+    /// proposal beside, if there is one.
+    pub(crate) fn enter_unchecked(
+        offer: &[u8],
+        leaf: &Leaf,
+        evidence: Evidence,
+        psk: Option<PreSharedKeyId>,
+        seed: StepSeed,
+    ) -> Vec<u8> {
+        let Offer {
+            group_info, name, ..
+        } = Offer::read(offer).unwrap();
+        let (overlay, crypto) = (Overlay::default(), StepCrypto::seeded(seed));
+        let provider = Provider::new(&crypto, &overlay);
+        let context = read_context(group_info.group_context().extensions()).unwrap();
+        let mut binding = binding(&context, name.parent);
+        binding.extend(evidence.to_bytes());
+        let kinds = Extensions::single(extension(LEAF_EXTENSION, &leaf.kinds)).unwrap();
+        let parameters = LeafNodeParameters::builder()
+            .with_capabilities(capabilities())
+            .with_extensions(kinds)
+            .build();
+        let psk_secret = [7; 32];
+        if let Some(id) = &psk {
+            id.store(&provider, &psk_secret).unwrap();
+        }
+        let (_, bundle) = MlsGroup::external_commit_builder()
+            .with_config(join_config())
+            .with_aad(binding)
+            .skip_lifetime_validation()
+            .build_group(&provider, group_info, leaf.credential_with_key())
+            .unwrap()
+            .add_psk_proposals(psk.into_iter().map(PreSharedKeyProposal::new))
+            .leaf_node_parameters(parameters)
+            .load_psks(&overlay)
+            .unwrap()
+            .create_group_info(false)
+            .build(&crypto, &crypto, &leaf.key, |_| true)
+            .unwrap()
+            .finalize(&provider)
+            .unwrap();
+        bytes(bundle.commit()).unwrap()
+    }
+
+    /// Lets the thread have the secret of `psk` that [`MlsThread::enter_unchecked`] uses.
+    pub(crate) fn keep_psk(&mut self, psk: &PreSharedKeyId) {
+        let crypto = StepCrypto::reading();
+        psk.store(&Provider::new(&crypto, &self.overlay), &[7; 32])
+            .unwrap();
+    }
+
+    pub(crate) fn leaf_key(&self) -> LeafKey {
+        self.leaf_key.clone()
     }
 
     pub(crate) fn leaf_key_secret(&self) -> [u8; 32] {
