@@ -47,7 +47,11 @@ impl World {
         let mut value = vec![version];
         value.extend(contact.to_bytes());
         let step = Step {
-            writes: vec![Write::Put { key, value }],
+            writes: vec![Write::Put {
+                key,
+                value,
+                scope: None,
+            }],
             ..Step::default()
         };
         self.tally.count("leave_pretended");

@@ -105,6 +105,7 @@ fn an_answer_of_a_relay_that_cannot_be_taken_counts_as_none() {
     let damage = |row: comptoir_engine::Row| Write::Put {
         key: row.0,
         value: vec![0xff; 3],
+        scope: None,
     };
     driver
         .core
