@@ -100,7 +100,7 @@ fn an_answer_of_a_relay_that_cannot_be_taken_counts_as_none() {
     });
     calls.extend(driver.decides(of_relay(RelayNews::Up)));
     assert_eq!(driver.relay().condition, RelayCondition::Up);
-    let boxes = driver.core.view().scan(&Scan::all(vec![key::BOX])).unwrap();
+    let boxes = driver.core.view().scan(Scan::all(vec![key::BOX])).unwrap();
     assert!(!boxes.is_empty() && !calls.is_empty());
     let damage = |row: comptoir_engine::Row| Write::Put {
         key: row.0,
