@@ -79,6 +79,8 @@ impl World {
             return self.fail(format!("I9: the engine of node {node} keeps {bytes} bytes"));
         }
         match seen {
+            // A nought would make its silence a failure where nobody forges.
+            Ok(0) => {}
             Ok(forged) => self.tally.add("forged_found", forged),
             Err(violation) => return self.fail(violation),
         }

@@ -182,8 +182,8 @@ fn promotions_say_what_was_sent(world: &World, node: usize, said: &[Said]) -> Re
     Ok(())
 }
 
-/// What is held back is there for thirty days, and then no more. In one of 32 worlds: a month of waiting costs as
-/// much as thirty meetings.
+/// What is held back is there for thirty days, and then no more. In one of 64 worlds: a month of waiting costs as
+/// much as forty meetings.
 pub(crate) fn keeps_what_is_held_back(world: &mut World) -> Result<(), String> {
     let held = |world: &World, node: usize| -> usize {
         let running = world.nodes[node].running.as_ref();
@@ -193,7 +193,7 @@ pub(crate) fn keeps_what_is_held_back(world: &mut World) -> Result<(), String> {
         held.map_or(0, |held| held.len())
     };
     let count: usize = (0..2).map(|node| held(world, node)).sum();
-    if count == 0 || world.below(32) > 0 {
+    if count == 0 || world.below(64) > 0 {
         return Ok(());
     }
     world.pass(KEPT_MS - DAY_MS);

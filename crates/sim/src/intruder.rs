@@ -38,11 +38,15 @@ impl World {
         else {
             return;
         };
-        let service = contact.capabilities.first().cloned();
+        // Where there are relays, one that is not there would keep a promotion waiting for a month.
+        let nothing = self.relays.is_empty().then(made_of_nothing);
+        let Some(model) = contact.capabilities.first().cloned().or(nothing) else {
+            return;
+        };
         contact.capabilities.push(Capability {
             lane: Lane::Promotion,
             terms: terms(wall_ms + PRETENDED_MS),
-            ..service.unwrap_or_else(made_of_nothing)
+            ..model
         });
         let mut value = vec![version];
         value.extend(contact.to_bytes());
