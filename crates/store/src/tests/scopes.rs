@@ -252,7 +252,7 @@ fn a_redo_row_leaves_a_slot_alone_that_has_another_key_by_now() {
     assert_eq!(core.committed().get(&[7, 2]).unwrap().unwrap(), b"new");
 }
 
-/// Invariant 9.
+/// invariant 9.
 #[test]
 fn a_row_without_its_key_is_an_error_that_names_thread_and_file() {
     let spoilers: [fn(&Disk); 2] = [

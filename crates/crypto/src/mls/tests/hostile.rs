@@ -191,6 +191,7 @@ fn a_copy_of_alices_rows_speaks_only_as_alice() {
     assert_eq!(opened.author.account, alice.person.account.keys.account());
 }
 
+///
 #[test]
 fn a_welcome_opens_with_the_package_it_names_and_no_other() {
     let mut founder = Person::new(45).founds(ComptoirContext::new(thread_id(45), ThreadKind::Pair));

@@ -397,7 +397,7 @@ fn an_offer_that_was_bent_leads_nowhere() {
     }
 }
 
-/// The commit from outside is in the clear: each bit of it is under a signature or makes another state of it.
+/// The commit from outside is in the clear: each bit of it is under a signature or makes another state of it.
 #[test]
 fn a_bent_commit_from_outside_is_refused() {
     let mut nodes = group_with_link(2, 91);
