@@ -242,7 +242,7 @@ fn a_stranger_enters_by_a_listed_link_and_talks() {
     for node in &mut nodes {
         let summary = node.follows(&entered.commit.commit);
         assert_eq!(summary.entry, Entry::Link);
-        assert_eq!(summary.added, [summary.committer.clone()]);
+        assert_eq!(summary.added, std::slice::from_ref(&summary.committer));
         assert_eq!(summary.committer.leaf_key, leaf.public());
         node.restarts();
     }
