@@ -164,6 +164,8 @@ pub(crate) fn all(metadata: &Metadata) -> Vec<Suite> {
             set.insert(name);
         }
     }
+    // `--test NAME` runs every target of that name: one that is a suite of its own would run a second time here.
+    own.retain(|name| !named.contains(name));
     let mut suites = vec![Suite::Unit(own.into_iter().collect()), Suite::Doc];
     suites.extend(named.into_iter().map(Suite::Target));
     suites.extend(featured);
